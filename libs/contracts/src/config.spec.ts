@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { gatewayConfigSchema, keyRingSchema } from './config.ts';
+
+const key = Buffer.alloc(32, 7).toString('base64url');
+const gateway = {
+  REDIS_URL: 'redis://127.0.0.1:6379',
+  INTERNAL_TOKEN: 'x'.repeat(16),
+  TICKET_KEYS: `1:${key}`,
+  SESSION_SECRET: 's'.repeat(16),
+  ALLOCATION_URL: 'http://127.0.0.1:3201/',
+  SHARE_URL: 'http://127.0.0.1:3202',
+};
+
+describe('settings', () => {
+  it('takes a key ring with the signing key first', () => {
+    expect(keyRingSchema.parse(`9:${key}, 3:${key}`).map(({ id }) => id)).toEqual([9, 3]);
+  });
+
+  it.each(['', '1', `256:${key}`, `1:short`, `1:${key},1:${key}`, `1:${key},`])('refuses the key ring %j', (text) => {
+    expect(keyRingSchema.safeParse(text).success).toBe(false);
+  });
+
+  it('takes a gateway with what it needs and strips the trailing slash of addresses', () => {
+    const config = gatewayConfigSchema.parse(gateway);
+    expect(config.ALLOCATION_URL).toBe('http://127.0.0.1:3201');
+    expect(config.GUEST_SESSIONS).toBe('off');
+  });
+
+  it('refuses a gateway that could verify no session', () => {
+    const { SESSION_SECRET: _, ...rest } = gateway;
+    expect(gatewayConfigSchema.safeParse(rest).success).toBe(false);
+    expect(
+      gatewayConfigSchema.safeParse({ ...rest, GUEST_SESSIONS: 'on', SESSION_JWKS_URL: 'https://login.example/jwks' })
+        .success,
+    ).toBe(false);
+    expect(gatewayConfigSchema.safeParse({ ...rest, SESSION_JWKS_URL: 'https://login.example/jwks' }).success).toBe(
+      true,
+    );
+  });
+});

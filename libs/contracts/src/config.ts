@@ -1,0 +1,138 @@
+/**
+ * Settings of each service, by environment only. One schema per service; a service is started with exactly what it needs:
+ * a gateway has no DATABASE_URL and nobody but allocation sees an event secret. Parsed once by `loadConfig` of libs/runtime.
+ */
+import { z } from 'zod';
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const url = (...protocols: string[]) =>
+  z.url({ protocol: new RegExp(`^(${protocols.join('|')})$`), error: `must be a ${protocols.join(' or ')} URL` });
+const httpUrl = url('https?').transform((text) => text.replace(/\/$/, ''));
+const secret = z.string().min(16, 'at least 16 characters');
+const onOff = z.enum(['on', 'off']);
+
+/** A ring holds the signing key, its successor and a few that fade out (libs/domain refuses more). */
+const ringKeysMax = 8;
+const keyEntry = /^(\d{1,3}):([A-Za-z0-9_-]{43,})$/;
+
+/** `id:base64url[,id:base64url…]`, ids 0 to 255, keys of at least 32 bytes; the first signs, all verify. */
+export const keyRingSchema = z.string().transform((text, context) => {
+  const keys = text.split(',').map((part) => {
+    const match = keyEntry.exec(part.trim());
+    return match && Number(match[1]) <= 255
+      ? { id: Number(match[1]), key: Buffer.from(match[2]!, 'base64url') }
+      : undefined;
+  });
+  const valid = keys.filter((key) => key !== undefined);
+  if (
+    valid.length !== keys.length ||
+    keys.length > ringKeysMax ||
+    new Set(valid.map((key) => key.id)).size !== keys.length
+  ) {
+    context.addIssue({
+      code: 'custom',
+      message:
+        'must be id:key[,id:key…], 8 keys at most, with distinct ids 0-255 and base64url keys of at least 32 bytes',
+    });
+    return z.NEVER;
+  }
+  return valid;
+});
+
+const common = {
+  HOST: z.string().default('127.0.0.1'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** Prometheus metrics on a port of their own; 0 = any free port. */
+  METRICS_PORT: port(0),
+  INTERNAL_TOKEN: secret,
+  SHUTDOWN_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(15_000),
+};
+const redis = { REDIS_URL: url('redis', 'rediss') };
+const database = {
+  DATABASE_URL: url('postgres', 'postgresql'),
+  DATABASE_POOL_MAX: z.coerce.number().int().min(2).max(200).default(10),
+};
+
+export const gatewayConfigSchema = z
+  .object({
+    ...common,
+    ...redis,
+    PORT: port(3000),
+    GATEWAY_ROLE: z.enum(['all', 'shake', 'money']).default('all'),
+    /** Names this process in replies and samples; unique. Absent: made from host and process id. */
+    GATEWAY_ID: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,64}$/)
+      .optional(),
+    TICKET_KEYS: keyRingSchema,
+    SESSION_SECRET: secret.optional(),
+    SESSION_JWKS_URL: httpUrl.optional(),
+    SESSION_ISSUER: z.string().optional(),
+    SESSION_AUDIENCE: z.string().optional(),
+    GUEST_SESSIONS: onOff.default('off'),
+    ALLOCATION_URL: httpUrl,
+    SHARE_URL: httpUrl,
+    /** Public base addresses told to clients; absent: the address the client used. */
+    SHAKE_ENDPOINT: httpUrl.optional(),
+    MONEY_ENDPOINT: httpUrl.optional(),
+    /** An open that is accepted later than this after verification is refused with 503. */
+    OPEN_ACCEPT_MAX_MS: z.coerce.number().int().min(50).max(10_000).default(1000),
+    /** How long an open waits for its outcome before it answers `pending`. */
+    OPEN_REPLY_WAIT_MS: z.coerce.number().int().min(0).max(10_000).default(1500),
+    OPENS_IN_FLIGHT_MAX: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
+  })
+  .refine((config) => config.SESSION_SECRET !== undefined || config.SESSION_JWKS_URL !== undefined, {
+    error: 'SESSION_SECRET or SESSION_JWKS_URL is required',
+    path: ['SESSION_SECRET'],
+  })
+  .refine((config) => config.GUEST_SESSIONS === 'off' || config.SESSION_SECRET !== undefined, {
+    error: 'GUEST_SESSIONS=on needs SESSION_SECRET',
+    path: ['GUEST_SESSIONS'],
+  });
+
+const laneCount = (fallback: number) => z.coerce.number().int().min(1).max(256).default(fallback);
+
+export const allocationConfigSchema = z.object({
+  ...common,
+  ...redis,
+  ...database,
+  PORT: port(3201),
+  OPEN_LANES: laneCount(4),
+  GRAB_LANES: laneCount(2),
+  /** Time after the last possible acceptance of a ticket before its block may be reissued. */
+  GRACE_MS: z.coerce.number().int().min(100).max(600_000).default(2000),
+  /** How far ahead of the release curve blocks are stocked. */
+  STOCK_LEAD_MS: z.coerce.number().int().min(100).max(60_000).default(2000),
+});
+
+export const shareConfigSchema = z.object({
+  ...common,
+  ...redis,
+  ...database,
+  PORT: port(3202),
+  SHARE_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/)
+    .optional(),
+  TICKET_KEYS: keyRingSchema,
+  GRAB_ACCEPT_MAX_MS: z.coerce.number().int().min(50).max(10_000).default(1000),
+  GRAB_REPLY_WAIT_MS: z.coerce.number().int().min(0).max(10_000).default(1500),
+  GRABS_IN_FLIGHT_MAX: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
+});
+
+export const opsConfigSchema = z.object({
+  ...common,
+  ...redis,
+  ...database,
+  OPS_PORT: port(3100),
+  OPS_TOKEN: secret,
+  OPS_VIEWER_TOKEN: secret.optional(),
+  ALLOCATION_URL: httpUrl,
+  OPEN_LANES: laneCount(4),
+  GRAB_LANES: laneCount(2),
+});
+
+export type GatewayConfig = z.infer<typeof gatewayConfigSchema>;
+export type AllocationConfig = z.infer<typeof allocationConfigSchema>;
+export type ShareConfig = z.infer<typeof shareConfigSchema>;
+export type OpsConfig = z.infer<typeof opsConfigSchema>;

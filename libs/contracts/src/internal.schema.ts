@@ -1,0 +1,42 @@
+/**
+ * Internal HTTP between our own processes (`Authorization: Bearer <INTERNAL_TOKEN>`; never reachable from outside).
+ *
+ * allocation:
+ *   POST /internal/v1/events                       body eventPlan          → 201 opsEvent | problem plan_invalid
+ *   POST /internal/v1/events/:id/{arm,close,settle}                        → 200 opsEvent | problem state_conflict, too_early
+ *   GET  /internal/v1/events/:id                                           → 200 opsEvent
+ *   GET  /internal/v1/events/:id/reconciliation                            → 200 reconciliation
+ *   POST /internal/v1/dead-letters/:id/replay                              → 200 deadLetter
+ *   GET  /internal/v1/packets/:packetId?userId=                            → 200 packetStatus
+ *   GET  /internal/v1/users/:userId/packets?cursor=&limit=                 → 200 internalHistory
+ *   GET  /internal/v1/users/:userId/wallet                                 → 200 wallet
+ * share (the user is named by the header `x-hongbao-user`, set by the gateway after it verified the session):
+ *   GET  /internal/v1/shares/:token · POST /internal/v1/shares/:token/grab
+ *   GET  /internal/v1/events/:id/leaderboard · GET /internal/v1/events/:id/feed (SSE)
+ *   — same answers as the public routes that the gateway forwards.
+ */
+import { z } from 'zod';
+import { eventIdSchema, packetIdSchema } from './primitives.schema.ts';
+
+export const userHeader = 'x-hongbao-user';
+export const historyPageMax = 50;
+
+/**
+ * What the ledger says of a packet and a user. `open`: not decided; nothing stands against it yet. The denials are the ones an
+ * open would meet now (they never turn back, so they may be told without asking again).
+ */
+export const packetStatusSchema = z.discriminatedUnion('status', [
+  z.object({
+    status: z.literal('credited'),
+    packetId: packetIdSchema,
+    eventId: eventIdSchema,
+    sponsorNo: z.int(),
+    sponsor: z.object({ id: z.string(), name: z.string() }),
+    epoch: z.int(),
+    amountFen: z.int(),
+    portions: z.int(),
+    atMs: z.number(),
+  }),
+  z.object({ status: z.enum(['open', 'taken', 'limit', 'sponsor_limit', 'expired', 'unknown']) }),
+]);
+export type PacketStatus = z.infer<typeof packetStatusSchema>;

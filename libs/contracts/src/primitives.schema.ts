@@ -1,0 +1,26 @@
+/** Field types that several contracts share. */
+import { z } from 'zod';
+
+export const bodyBytesMax = 4096;
+export const opsBodyBytesMax = 1024 * 1024;
+/** Longest ticket, receipt or share token that is looked at (a claim with the longest user id is 147 characters). */
+export const tokenCharsMax = 256;
+/** One digit more than the largest value: longer texts are refused before they are parsed. */
+const packetIdDigitsMax = 19;
+
+export const userIdSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
+  .describe('1 to 64 letters, digits, dot, underscore, hyphen; starts with a letter or digit');
+export const eventIdSchema = z.string().regex(/^[1-9]\d{0,9}$/);
+export const packetIdSchema = z.string().regex(new RegExp(`^[1-9]\\d{0,${packetIdDigitsMax - 1}}$`));
+export const fenSchema = z.int().min(0).describe('integer fen; 100 fen = 1 yuan');
+export const instantSchema = z.iso.datetime({ offset: true }).describe('ISO 8601 instant');
+export const tokenSchema = z.string().min(1).max(tokenCharsMax);
+export const tierSchema = z.int().min(0).max(5);
+export const sponsorRefSchema = z.object({ id: z.string(), name: z.string() });
+
+/** ISO 8601 UTC text of store-clock milliseconds. */
+export function isoOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
