@@ -1,0 +1,13 @@
+export { grabLane, type Lane, type LaneJob, openLane } from './lane.ts';
+export { LaneConsumer, type LaneConsumerOptions, type MalformedJob } from './lane-consumer.ts';
+export {
+  type DurableAddition,
+  type LaneAddition,
+  LaneProducer,
+  type LaneProducerLoad,
+  type LaneProducerOptions,
+} from './lane-producer.ts';
+export * from './lane-stats.ts';
+export * from './merging-batcher.ts';
+export * from './outstanding.ts';
+export { ReplyRegistry, type ReplyRegistryOptions, type ReplySlot } from './reply-registry.ts';

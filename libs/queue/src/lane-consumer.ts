@@ -1,0 +1,164 @@
+import { type Job, Worker } from 'bullmq';
+import type { z } from 'zod';
+import { closeRedis, createRedis, type Log, logOutages, publishReply, type RedisClient } from '#libs/redis';
+import { atMostEvery } from './at-most-every.ts';
+import { type Lane, type LaneJob, laneKeyPrefix, retryDelayMs } from './lane.ts';
+import { removeOutstanding } from './outstanding.ts';
+import { SlowDown } from './slow-down.ts';
+
+export interface MalformedJob {
+  readonly lane: Lane;
+  readonly jobId: string;
+  readonly data: unknown;
+  /** What is wrong with it. */
+  readonly error: string;
+}
+
+export interface LaneConsumerOptions<Item, Outcome> {
+  readonly lane: Lane;
+  readonly redisUrl: string;
+  /** Name of the process, for the connections. */
+  readonly name: string;
+  readonly log: Log;
+  readonly jobSchema: z.ZodType<LaneJob<Item>>;
+  /** Settles a job's items and resolves after the commit, with one outcome for each. A rejection has the job run again. */
+  readonly settle: (
+    items: readonly Item[],
+    job: { readonly lane: Lane; readonly jobId: string },
+  ) => Promise<readonly Outcome[]>;
+  /** Keeps what is no job of this version; resolves when it is kept. A rejection has the job run again. */
+  readonly onMalformed: (job: MalformedJob) => Promise<void>;
+  /** Jobs under way at once; they are what a batcher merges. */
+  readonly jobsAtOnceMax?: number;
+  /** A job whose consumer is silent for this long is taken from it. */
+  readonly lockMs?: number;
+  /** How often to look for such jobs: one runs again after at most `lockMs` and twice this. */
+  readonly stalledCheckMs?: number;
+}
+
+const jobsAtOnceDefaultMax = 32;
+const lockDefaultMs = 5000;
+const stalledCheckDefaultMs = 2000;
+/** BullMQ waits for so long after a connection error, 15 s by default. */
+const runRetryMs = 500;
+/** In an outage, or with Redis full, errors come in numbers: one line of many. */
+const errorLogIntervalMs = 10_000;
+/** After an error that ended BullMQ's loop, which none is known to do. */
+const restartDelayMs = 1000;
+/** Longest blocking wait for a job: how late a job is seen whose marker was lost. */
+const drainDelayS = 2;
+
+/**
+ * Takes the jobs of one lane and has them settled. In this order: commit (`settle`), outstanding entry removed, reply published, job
+ * completed. Whatever breaks in between has the job run again, which gives the same outcomes (invariant 7).
+ */
+export class LaneConsumer<Item, Outcome> {
+  private readonly client: RedisClient;
+  /** BullMQ duplicates the connection for its blocking waits; kept, so that `close` can end it whatever state it is in. */
+  private readonly duplicates: RedisClient[] = [];
+  private readonly worker: Worker<unknown, void>;
+  private readonly jobsAtOnceMax: number;
+  private readonly slowDown = new SlowDown();
+  private readonly logError = atMostEvery(errorLogIntervalMs, (error: unknown) =>
+    this.options.log.warn({ lane: this.options.lane, err: error }, 'a lane met an error'),
+  );
+  private isClosed = false;
+
+  constructor(private readonly options: LaneConsumerOptions<Item, Outcome>) {
+    const { lane, log } = options;
+    this.jobsAtOnceMax = options.jobsAtOnceMax ?? jobsAtOnceDefaultMax;
+    this.client = createRedis('worker', options.redisUrl, { name: `${options.name}.${lane}`, log });
+    this.watchDuplicates();
+    this.worker = new Worker<unknown, void>(lane, async (job) => await this.process(job), {
+      connection: this.client,
+      prefix: laneKeyPrefix(lane),
+      autorun: false,
+      concurrency: this.jobsAtOnceMax,
+      lockDuration: options.lockMs ?? lockDefaultMs,
+      stalledInterval: options.stalledCheckMs ?? stalledCheckDefaultMs,
+      // However often its consumers die, a job is never failed (invariant 9).
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      removeOnComplete: { count: 0 },
+      drainDelay: drainDelayS,
+      runRetryDelay: runRetryMs,
+      settings: { backoffStrategy: retryDelayMs },
+    });
+    this.worker.on('error', (error) => this.logError(error));
+    this.worker.on('failed', (job, error) => log.error({ lane, jobId: job?.id, err: error }, 'a job will run again'));
+  }
+
+  start(): void {
+    this.worker.run().catch((error: unknown) => {
+      this.options.log.error({ lane: this.options.lane, err: error }, 'a lane has stopped and starts again');
+      if (!this.isClosed) setTimeout(() => this.start(), restartDelayMs).unref();
+    });
+  }
+
+  /** Takes no more jobs in this process until `resume`; at most one more is begun. */
+  async pause(): Promise<void> {
+    await this.worker.pause(true);
+  }
+
+  resume(): void {
+    this.worker.resume().catch((error: unknown) => this.logError(error));
+  }
+
+  /** Slows the lane down in this process: one job at a time, begun `delayMs` after it was taken. 0: full speed again. */
+  setSlow(delayMs: number): void {
+    this.worker.concurrency = delayMs > 0 ? 1 : this.jobsAtOnceMax;
+    this.slowDown.set(delayMs);
+  }
+
+  /**
+   * Takes no more jobs and waits for those under way up to `timeoutMs`, then ends its connections. What was not completed by then runs
+   * again elsewhere.
+   */
+  async close(timeoutMs: number): Promise<{ readonly drained: boolean }> {
+    this.isClosed = true;
+    this.slowDown.set(0);
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<false>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs, false);
+    });
+    const drained = await Promise.race([this.worker.close().then(() => true), timeout]);
+    clearTimeout(timer);
+    for (const duplicate of this.duplicates) if (duplicate.status !== 'end') duplicate.disconnect();
+    await closeRedis(this.client);
+    return { drained };
+  }
+
+  private async process(job: Job<unknown>): Promise<void> {
+    const { lane, jobSchema, settle, onMalformed } = this.options;
+    const jobId = job.id!;
+    await this.slowDown.wait();
+    try {
+      const parsed = jobSchema.safeParse(job.data);
+      if (!parsed.success) {
+        await onMalformed({ lane, jobId, data: job.data, error: parsed.error.message });
+        await removeOutstanding(this.client, lane, [jobId]);
+        return;
+      }
+      const { items, replyTo } = parsed.data;
+      const outcomes = await settle(items, { lane, jobId });
+      if (outcomes.length !== items.length) throw new Error(`${items.length} items got ${outcomes.length} outcomes`);
+      // One connection keeps their order: whoever hears the reply finds the entry gone.
+      await Promise.all([
+        removeOutstanding(this.client, lane, [jobId]),
+        publishReply(this.client, replyTo, { jobId, outcomes }),
+      ]);
+    } catch (cause) {
+      // BullMQ gives some names and messages of errors a meaning, as far as failing the job: it never sees the original.
+      throw new Error(`job ${jobId} of ${lane} was not settled`, { cause });
+    }
+  }
+
+  private watchDuplicates(): void {
+    const duplicate = this.client.duplicate.bind(this.client);
+    this.client.duplicate = ((override) => {
+      const made = duplicate(override);
+      logOutages(made, `${this.options.name}.${this.options.lane}.blocking`, this.options.log);
+      this.duplicates.push(made);
+      return made;
+    }) as typeof this.client.duplicate;
+  }
+}

@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { atMostEvery } from './at-most-every.ts';
+import { retryDelayMs } from './lane.ts';
+import { LaneBuffer } from './lane-buffer.ts';
+import { lingerMs } from './lane-producer.ts';
+import { SlowDown } from './slow-down.ts';
+
+describe('lingerMs', () => {
+  it('grows from its minimum to its maximum as replies fall behind', () => {
+    // Proves bounds and monotony for any backlog.
+    fc.assert(
+      fc.property(fc.nat({ max: 500 }), fc.nat({ max: 500 }), (a, b) => {
+        const [few, many] = [Math.min(a, b), Math.max(a, b)].map((jobs) => lingerMs(jobs, 10, 50));
+        expect(few).toBeGreaterThanOrEqual(10);
+        expect(many).toBeLessThanOrEqual(50);
+        expect(few).toBeLessThanOrEqual(many!);
+      }),
+    );
+    expect(lingerMs(3, 10, 50)).toBe(10);
+    expect(lingerMs(300, 10, 50)).toBe(50);
+  });
+});
+
+describe('retryDelayMs', () => {
+  it('doubles up to its limit and never says "no more"', () => {
+    // Proves that a job which fails for a day is still tried every few seconds.
+    expect([1, 2, 3, 1000].map(retryDelayMs)).toEqual([200, 400, 800, 5000]);
+  });
+});
+
+describe('LaneBuffer', () => {
+  const late = { whileWaiting: 'too late', whenTaken: 'unknown' };
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('gives items in order, each once', async () => {
+    // Proves that a job takes the oldest items and leaves the others.
+    const buffer = new LaneBuffer<number, string>();
+    const answers = [1, 2, 3].map(async (item) => await buffer.add(item, 100, late));
+    const taken = buffer.take(2);
+    expect(taken.map(({ item }) => item)).toEqual([1, 2]);
+    expect(buffer.size).toBe(1);
+    for (const { item, settle } of [...taken, ...buffer.take(2)]) settle(`done ${item}`);
+    expect(await Promise.all(answers)).toEqual(['done 1', 'done 2', 'done 3']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('lets an item go whose time is over, so that it is never enqueued', async () => {
+    // Proves that an open which was answered 503 as late is not accepted behind the user's back.
+    const buffer = new LaneBuffer<number, string>();
+    const answer = buffer.add(1, 100, late);
+    const other = buffer.add(2, 200, late);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await answer).toBe('too late');
+    expect(buffer.take(9).map(({ item }) => item)).toEqual([2]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await other).toBe('unknown');
+  });
+
+  it('keeps to the first answer', async () => {
+    // Proves that an acknowledgement after the time was over changes nothing any more.
+    const buffer = new LaneBuffer<number, string>();
+    const answer = buffer.add(1, 100, late);
+    const [taken] = buffer.take(1);
+    await vi.advanceTimersByTimeAsync(100);
+    taken!.settle('done');
+    expect(await answer).toBe('unknown');
+  });
+});
+
+describe('SlowDown', () => {
+  it('ends the waits under way when it is lifted', async () => {
+    // Proves that a lane is fast again at once, whatever delay was set.
+    const slowDown = new SlowDown();
+    await slowDown.wait();
+    slowDown.set(3_600_000);
+    const waiting = slowDown.wait();
+    slowDown.set(0);
+    await waiting;
+  });
+});
+
+describe('atMostEvery', () => {
+  it('acts at once and then not again within its interval', () => {
+    // Proves that an outage fills no log and is not kept out of it either.
+    vi.useFakeTimers();
+    const acts: number[] = [];
+    const act = atMostEvery(1000, (no: number) => acts.push(no));
+    for (let no = 0; no < 25; no++) {
+      act(no);
+      vi.advanceTimersByTime(100);
+    }
+    vi.useRealTimers();
+    expect(acts).toEqual([0, 10, 20]);
+  });
+});

@@ -1,0 +1,112 @@
+export interface MergingBatcherOptions<Item, Outcome> {
+  /** Settles items together; one outcome for each, in their order. */
+  readonly settleBatch: (items: Item[]) => Promise<readonly Outcome[]>;
+  readonly batchItemsMax?: number;
+  readonly callsInFlightMax?: number;
+  /** More than this is refused; at least jobs at once × items per job of all who submit. */
+  readonly itemsWaitingMax?: number;
+}
+
+const batchItemsDefaultMax = 1024;
+const callsInFlightDefaultMax = 2;
+const itemsWaitingDefaultMax = 1_048_576;
+
+interface Group<Item, Outcome> {
+  readonly items: readonly Item[];
+  readonly resolve: (outcomes: Outcome[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Merges what waits into few large calls: while calls are under way the groups that arrive gather, and the next call takes as many
+ * whole groups as fit, in order of arrival. So a call is large just when the work is behind, and small when there is no hurry.
+ */
+export class MergingBatcher<Item, Outcome> {
+  private readonly batchItemsMax: number;
+  private readonly callsInFlightMax: number;
+  private readonly itemsWaitingMax: number;
+  private groups: Group<Item, Outcome>[] = [];
+  private itemsWaiting = 0;
+  private callsInFlight = 0;
+  private readonly idle = new Set<() => void>();
+
+  constructor(private readonly options: MergingBatcherOptions<Item, Outcome>) {
+    this.batchItemsMax = options.batchItemsMax ?? batchItemsDefaultMax;
+    this.callsInFlightMax = options.callsInFlightMax ?? callsInFlightDefaultMax;
+    this.itemsWaitingMax = options.itemsWaitingMax ?? itemsWaitingDefaultMax;
+  }
+
+  /**
+   * Settles a group of items in one call with others; its items stay together and in order.
+   * @returns one outcome for each item, in their order.
+   * @throws whatever its call threw, and RangeError for a group over `batchItemsMax` or when too much waits.
+   */
+  async submit(items: readonly Item[]): Promise<Outcome[]> {
+    if (items.length === 0) return [];
+    if (items.length > this.batchItemsMax) throw new RangeError(`a group holds at most ${this.batchItemsMax} items`);
+    if (this.itemsWaiting + items.length > this.itemsWaitingMax) {
+      throw new RangeError(`over ${this.itemsWaitingMax} items wait to be settled`);
+    }
+    return await new Promise<Outcome[]>((resolve, reject) => {
+      this.groups.push({ items, resolve, reject });
+      this.itemsWaiting += items.length;
+      // After the turn that submits: jobs that were fetched together are settled together.
+      setImmediate(() => this.startCalls());
+    });
+  }
+
+  load(): { readonly itemsWaiting: number; readonly callsInFlight: number } {
+    return { itemsWaiting: this.itemsWaiting, callsInFlight: this.callsInFlight };
+  }
+
+  /** Resolves when nothing waits and no call is under way. */
+  async whenIdle(): Promise<void> {
+    if (this.groups.length === 0 && this.callsInFlight === 0) return;
+    await new Promise<void>((resolve) => this.idle.add(resolve));
+  }
+
+  private startCalls(): void {
+    while (this.groups.length > 0 && this.callsInFlight < this.callsInFlightMax) {
+      const batch = this.groups.splice(0, this.groupsThatFit());
+      const items = batch.flatMap((group) => group.items);
+      this.itemsWaiting -= items.length;
+      this.callsInFlight += 1;
+      void this.call(batch, items);
+    }
+  }
+
+  private groupsThatFit(): number {
+    let items = 0;
+    const end = this.groups.findIndex((group) => {
+      items += group.items.length;
+      return items > this.batchItemsMax;
+    });
+    return end === -1 ? this.groups.length : end;
+  }
+
+  private async call(batch: readonly Group<Item, Outcome>[], items: Item[]): Promise<void> {
+    try {
+      const outcomes = await this.options.settleBatch(items);
+      if (outcomes.length !== items.length) {
+        throw new Error(`${items.length} items were settled with ${outcomes.length} outcomes`);
+      }
+      let from = 0;
+      for (const group of batch) {
+        group.resolve(outcomes.slice(from, from + group.items.length));
+        from += group.items.length;
+      }
+    } catch (error) {
+      for (const group of batch) group.reject(error);
+    } finally {
+      this.callsInFlight -= 1;
+      this.startCalls();
+      this.tellIdle();
+    }
+  }
+
+  private tellIdle(): void {
+    if (this.groups.length > 0 || this.callsInFlight > 0) return;
+    for (const resolve of this.idle) resolve();
+    this.idle.clear();
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Every key and channel of ours in Redis. What one script touches carries one hash tag (`{…}`), so that it lives on one node of a
+ * Redis Cluster: the stock together, each lane by itself.
+ */
+export const keys = {
+  /** List of stocked blocks of a pool, newest left, JSON. */
+  stock: (poolId: number) => `${stockPrefix}${poolId}`,
+  /** `run_id` of the server that the stock was built on. */
+  stamp: '{hb:stock}:stamp',
+  /** Set of the pool ids that have (had) a stock list. */
+  stockPools: '{hb:stock}:pools',
+  /** Hash of event id → snapshot, and `revision`, which changes with any of them. */
+  events: 'hb:events',
+  /** Hash of `version` and `document`. */
+  degradation: 'hb:degradation',
+  degradationChanged: 'hb:degradation:changed',
+  /** Channel on which a producer hears what became of its jobs. */
+  reply: (producerId: string) => `hb:reply:${producerId}`,
+  feed: 'hb:feed',
+  /** Latest sample of a gateway; expires. */
+  gateway: (gatewayId: string) => `hb:gateway:${gatewayId}`,
+  /** Set of the gateway ids that have (had) a sample. */
+  gateways: 'hb:gateways',
+  /** Hash of pool id → packets issued; for display alone. */
+  issued: 'hb:issued',
+  /** BullMQ's prefix of a lane's queue: a hash tag of its own. */
+  lanePrefix: (lane: string) => `{hb-${lane}}`,
+  /** Sorted set of a lane's job ids by the oldest acceptance in the job (store-clock ms). */
+  outstanding: (lane: string) => `{hb-${lane}}:outstanding`,
+  /** Hash that BullMQ keeps of a job. */
+  job: (lane: string, jobId: string) => `{hb-${lane}}:${lane}:${jobId}`,
+} as const;
+
+export const stockPrefix = '{hb:stock}:pool:';

@@ -1,0 +1,72 @@
+import type { Server } from 'node:http';
+import type { DynamicModule, Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
+import { docsPage, openApiDocument, type RouteDefinition } from '#libs/contracts';
+import { type Logger, nestLogger } from './logger.ts';
+import { ProblemError, ProblemFilter } from './problem.ts';
+
+export interface HttpAppOptions {
+  readonly module: Type | DynamicModule;
+  readonly logger: Logger;
+  readonly bodyBytesMax: number;
+  /** Served at /openapi.json and /docs when given. */
+  readonly document?: { readonly title: string; readonly version: string; readonly routes: readonly RouteDefinition[] };
+  readonly fastify?: Partial<FastifyHttpOptions<Server>>;
+}
+
+/** Longest a client may take to send one whole request. */
+const requestTimeoutMs = 10_000;
+/** Idle keep-alive connections are closed after this; longer than the usual proxy's 60 s, so that the proxy closes first. */
+const keepAliveTimeoutMs = 65_000;
+const connectionTimeoutMs = 30_000;
+/** Longest path parameter: a share token. */
+const paramCharsMax = 256;
+
+/** Any body is read as JSON whatever its media type says: a body that is not JSON is a `bad_request`, an empty one is absent. */
+function readBodiesAsJson(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+    if (body === '') return done(null, undefined);
+    try {
+      done(null, JSON.parse(body as string));
+    } catch (cause) {
+      done(new ProblemError('bad_request', 'the body is not JSON', {}, { cause }));
+    }
+  });
+}
+
+function serveDocument(fastify: FastifyInstance, document: NonNullable<HttpAppOptions['document']>): void {
+  const json = JSON.stringify(openApiDocument(document.title, document.version, document.routes));
+  const page = docsPage(document.title, document.routes);
+  fastify.get('/openapi.json', (_request, reply) => reply.type('application/json').send(json));
+  fastify.get('/docs', (_request, reply) => reply.type('text/html; charset=utf-8').send(page));
+}
+
+/**
+ * A Nest application on Fastify with the limits, body rules and error answers that every service shares. Not yet listening.
+ * @throws whatever the module's providers throw: a start refuses rather than limps.
+ */
+export async function createHttpApp(options: HttpAppOptions): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: options.bodyBytesMax,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    connectionTimeout: connectionTimeoutMs,
+    routerOptions: { maxParamLength: paramCharsMax },
+    forceCloseConnections: 'idle',
+    logger: false,
+    ...options.fastify,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, {
+    logger: nestLogger(options.logger),
+    bodyParser: false,
+    abortOnError: false,
+  });
+  const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  readBodiesAsJson(fastify);
+  if (options.document) serveDocument(fastify, options.document);
+  app.useGlobalFilters(new ProblemFilter(options.logger));
+  return app;
+}
