@@ -10,7 +10,7 @@ const only = (lib, packages) => ({
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^k6(/|$)' } },
     {
       name: 'apps-are-independent',
       severity: 'error',
@@ -21,12 +21,18 @@ module.exports = {
       name: 'libs-never-import-apps',
       severity: 'error',
       from: { path: '^libs/' },
-      to: { path: '^(apps|scripts|test)/' },
+      to: { path: '^apps/' },
+    },
+    {
+      name: 'product-never-imports-scripts-or-tests',
+      severity: 'error',
+      from: { path: '^(apps|libs)/' },
+      to: { path: '^(scripts|test|loadtest)/' },
     },
     {
       name: 'libs-through-their-index',
       severity: 'error',
-      from: { path: '^(apps|libs|scripts|test)/([^/]+)/' },
+      from: { path: '^(apps|libs|scripts|test|loadtest)/([^/]+)' },
       to: { path: '^libs/([^/]+)/src/', pathNot: ['^libs/$2/', '^libs/[^/]+/src/(index|testing)\\.ts$'] },
     },
     {
@@ -58,9 +64,22 @@ module.exports = {
       to: { path: '^libs/database/' },
     },
     {
+      name: 'apps-start-no-servers',
+      comment: 'PostgreSQL and Redis are given to the services: a machine of its own starts them in scripts/stack',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '^libs/localservers/|spec\\.ts$|/testing[-./]' },
+      to: { path: '^libs/localservers/' },
+    },
+    {
+      name: 'test-helpers-in-tests-only',
+      severity: 'error',
+      from: { path: '^(apps|libs|scripts)/', pathNot: 'spec\\.ts$|/testing[-./]' },
+      to: { path: '/testing[-./]' },
+    },
+    {
       name: 'no-dev-dependency-in-apps',
       severity: 'error',
-      from: { path: '^(apps|libs)/', pathNot: 'spec\\.ts$|/testing' },
+      from: { path: '^(apps|libs)/', pathNot: 'spec\\.ts$|/testing[-./]' },
       to: { dependencyTypes: ['npm-dev'] },
     },
   ],

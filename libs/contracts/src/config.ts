@@ -96,6 +96,8 @@ export const allocationConfigSchema = z.object({
   ...common,
   ...redis,
   ...database,
+  /** At least what settlement, stocker, commands, reports, plans and reads hold at once (apps/allocation, resources.ts). */
+  DATABASE_POOL_MAX: z.coerce.number().int().min(9).max(200).default(10),
   PORT: port(3201),
   OPEN_LANES: laneCount(4),
   GRAB_LANES: laneCount(2),

@@ -219,6 +219,15 @@ export const publicRoutes: readonly RouteDefinition[] = [
     answers: { 200: 'stream' },
     errors: ['event_unknown', 'feature_off', 'dependency_unavailable', 'overloaded'],
   },
+  {
+    method: 'GET',
+    path: '/play',
+    summary: 'a page that shakes; with `share`, the page of a share',
+    auth: 'none',
+    query: [{ name: 'share', description: 'a share token' }],
+    answers: { 200: 'html' },
+    errors: [],
+  },
   ...health,
 ];
 

@@ -2,10 +2,10 @@ import type { Server } from 'node:http';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
-import { docsPage, openApiDocument, type RouteDefinition } from '#libs/contracts';
+import type { FastifyError, FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { docsPage, openApiDocument, problemOf, type RouteDefinition } from '#libs/contracts';
 import { type Logger, nestLogger } from './logger.ts';
-import { ProblemError, ProblemFilter } from './problem.ts';
+import { ProblemError, ProblemFilter, problemFrom, sendProblem } from './problem.ts';
 
 export interface HttpAppOptions {
   readonly module: Type | DynamicModule;
@@ -57,6 +57,9 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
     routerOptions: { maxParamLength: paramCharsMax },
     forceCloseConnections: 'idle',
     logger: false,
+    // what goes wrong before a route is found: an address that cannot be decoded, a parameter that is too long
+    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) =>
+      sendProblem(reply, problemFrom(error) ?? problemOf('internal')),
     ...options.fastify,
   });
   const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, {

@@ -1,0 +1,325 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { fullMask, indexesOf } from '#libs/domain';
+import type { PoolClient } from './pool.ts';
+import type { EventRecord } from './read/load-events.ts';
+import { beginSettlement } from './sql/begin-settlement.sql.ts';
+import { closeBlocks } from './sql/close-blocks.sql.ts';
+import { closeDeadLetter } from './sql/close-dead-letter.sql.ts';
+import { findViolations } from './sql/find-violations.sql.ts';
+import { insertDeadLetters } from './sql/insert-dead-letters.sql.ts';
+import { listReclaimable } from './sql/list-reclaimable.sql.ts';
+import { moveEvent } from './sql/move-event.sql.ts';
+import { reclaimBlocks } from './sql/reclaim-blocks.sql.ts';
+import { restockBlocks } from './sql/restock-blocks.sql.ts';
+import { retireBlocks } from './sql/retire-blocks.sql.ts';
+import { settleOpens } from './sql/settle-opens.sql.ts';
+import { stockBlocks } from './sql/stock-blocks.sql.ts';
+import { withStockerLock } from './stocker-lock.ts';
+import { armDraft, draftOf, issueUntilMs, loadEvent, openOf, poolOfSponsor, startEvent, t0 } from './testing/event.ts';
+import { whenBlocked } from './testing/locks.ts';
+import { createTestDatabase, type TestDatabase } from './testing.ts';
+
+let db: TestDatabase;
+const clients: PoolClient[] = [];
+
+beforeAll(async () => {
+  db = await createTestDatabase();
+});
+afterEach(() => {
+  for (const client of clients.splice(0)) client.release();
+});
+afterAll(async () => await db.drop());
+
+async function connect(): Promise<PoolClient> {
+  const client = await db.pool.connect();
+  clients.push(client);
+  return client;
+}
+
+const stockedAtMs = t0;
+/** Tickets of 5 s and 2 s of grace after `issueUntilMs`. */
+const reclaimableMs = issueUntilMs + 7_000;
+const secondIssueUntilMs = reclaimableMs + 10_000;
+const restockOf = (poolId: number, countMax = 100) => ({
+  poolId,
+  countMax,
+  issueUntilMs: secondIssueUntilMs,
+  stockedAtMs: reclaimableMs,
+});
+
+async function blocksOf(poolId: number): Promise<{ block_no: number; epoch: number; state: string }[]> {
+  const { rows } = await db.pool.query(
+    'SELECT block_no, epoch, state FROM blocks WHERE pool_id = $1 ORDER BY block_no',
+    [poolId],
+  );
+  return rows;
+}
+
+async function reclaimAll(event: EventRecord, nowMs = reclaimableMs) {
+  const candidates = await listReclaimable(db.pool, { eventId: event.id, nowMs, limit: 1000 });
+  return await reclaimBlocks(db.pool, { nowMs, candidates });
+}
+
+/** One pool of three blocks of one packet each. */
+const smallDraft = () => draftOf(1, {}, { packetCount: 3, budgetFen: 300, shareBudgetFen: 90 });
+
+describe('stockBlocks', () => {
+  it('takes planned blocks in order up to the absolute target, each with a row and a full mask (invariant 2)', async () => {
+    const eventId = await armDraft(db, draftOf(1, {}, { packetCount: 65 }));
+    const { poolId } = (await loadEvent(db, eventId)).pools[0]!;
+    const stock = (upToBlock: number, countMax = 100) =>
+      stockBlocks(db.pool, { poolId, upToBlock, countMax, issueUntilMs, stockedAtMs });
+    expect((await stock(3)).map(({ blockNo }) => blockNo)).toEqual([0, 1, 2]);
+    expect(await stock(3)).toEqual([]);
+    expect((await stock(8, 2)).map(({ blockNo }) => blockNo)).toEqual([3, 4]);
+    const rest = await stock(1_000_000);
+    expect(rest.map(({ blockNo }) => blockNo)).toEqual(Array.from({ length: 28 }, (_, i) => i + 5));
+    expect(rest[0]).toEqual({ poolId, blockNo: 5, epoch: 1, issueUntilMs, mask: fullMask(2) });
+    expect(rest.at(-1)).toMatchObject({ blockNo: 32, mask: fullMask(1) });
+    expect(await stock(1_000_000)).toEqual([]);
+    expect(await blocksOf(poolId)).toHaveLength(33);
+    expect((await loadEvent(db, eventId)).pools[0]).toMatchObject({ nextBlock: 33, blockCount: 33 });
+  });
+
+  it('releases every block once when many stockers run at once towards one target', async () => {
+    const eventId = await armDraft(db, draftOf(1));
+    const { poolId } = (await loadEvent(db, eventId)).pools[0]!;
+    const stocked = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        stockBlocks(db.pool, { poolId, upToBlock: 20, countMax: 7, issueUntilMs, stockedAtMs }),
+      ),
+    );
+    const numbers = stocked.flat().map(({ blockNo }) => blockNo);
+    expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+  });
+
+  it('stocks nothing for a draft or a closed event', async () => {
+    const event = await startEvent(db, smallDraft());
+    const { poolId } = event.pools[0]!;
+    await db.pool.query('DELETE FROM blocks WHERE pool_id = $1', [poolId]);
+    await db.pool.query('UPDATE pools SET next_block = 0 WHERE id = $1', [poolId]);
+    await moveEvent(db.pool, { eventId: event.id, from: 'live', to: 'closed', atMs: t0 });
+    expect(await stockBlocks(db.pool, { poolId, upToBlock: 2, countMax: 2, issueUntilMs, stockedAtMs })).toEqual([]);
+  });
+});
+
+describe('withStockerLock', () => {
+  it('lets one stocker work, tells the others, and passes on when the first is done or its connection is gone', async () => {
+    const first = await withStockerLock(db.pool, async (client) => {
+      expect(await withStockerLock(db.pool, async () => 'second')).toEqual({ held: false });
+      await client.query('SELECT 1');
+      return 'first';
+    });
+    expect(first).toEqual({ held: true, value: 'first' });
+    await expect(withStockerLock(db.pool, () => Promise.reject(new Error('its work failed')))).rejects.toThrow(
+      'failed',
+    );
+    const cutOff = withStockerLock(db.pool, async (client) => {
+      await client.query('SELECT pg_terminate_backend(pg_backend_pid())');
+    });
+    await expect(cutOff).rejects.toThrow();
+    expect(await withStockerLock(db.pool, async () => 'next')).toEqual({ held: true, value: 'next' });
+  });
+});
+
+describe('reclaim', () => {
+  it('offers a block only when issue_until, ticket life and grace are past (invariant 3)', async () => {
+    const event = await startEvent(db, smallDraft());
+    const { poolId } = event.pools[0]!;
+    const list = (nowMs: number, limit = 10) => listReclaimable(db.pool, { eventId: event.id, nowMs, limit });
+    expect(await list(reclaimableMs - 1)).toEqual([]);
+    expect(await list(reclaimableMs)).toHaveLength(3);
+    expect(await list(reclaimableMs, 1)).toEqual([{ poolId, blockNo: 0, epoch: 1, issueUntilMs }]);
+    const candidates = [{ poolId, blockNo: 0, epoch: 1 }];
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs - 1, candidates })).toEqual({ reclaimed: 0, closed: 0 });
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 1, closed: 0 });
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 0, closed: 0 });
+  });
+
+  it('passes over candidates of another epoch', async () => {
+    const event = await startEvent(db, smallDraft());
+    const candidates = [{ poolId: event.pools[0]!.poolId, blockNo: 0, epoch: 2 }];
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 0, closed: 0 });
+  });
+
+  it('keeps away from a block with a dead letter that waits for its replay (invariant 9)', async () => {
+    const event = await startEvent(db, smallDraft());
+    const { poolId } = event.pools[0]!;
+    const stuck = openOf(event, 'stuck', { n: 1 });
+    const letter = { lane: 'open-0', item: {}, error: 'poison', kind: 'open' as const };
+    await insertDeadLetters(db.pool, [{ ...letter, ...stuck }]);
+    const candidates = [0, 1, 2].map((blockNo) => ({ poolId, blockNo, epoch: 1 }));
+    expect(await listReclaimable(db.pool, { eventId: event.id, nowMs: reclaimableMs, limit: 10 })).toHaveLength(2);
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 2, closed: 0 });
+    const { rows } = await db.pool.query<{ id: bigint }>('SELECT id FROM dead_letters WHERE event_id = $1', [event.id]);
+    expect(await closeDeadLetter(db.pool, { id: rows[0]!.id, outcome: { outcome: 'expired' } })).toBe(true);
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 1, closed: 0 });
+  });
+
+  it('closes a block at once when all of its packets are granted', async () => {
+    const event = await startEvent(db, draftOf(1, {}, { packetCount: 65 }));
+    const { poolId } = event.pools[0]!;
+    await settleOpens(
+      db.pool,
+      [0, 1, 2, 64].map((n) => openOf(event, `spent-${n}`, { n })),
+    );
+    expect(await reclaimAll(event)).toEqual({ reclaimed: 31, closed: 2 });
+    const closed = (await blocksOf(poolId)).filter(({ state }) => state === 'closed');
+    expect(closed.map(({ block_no }) => block_no)).toEqual([0, 32]);
+  });
+});
+
+describe('restockBlocks', () => {
+  it('puts what was not granted out in the next epoch, and closes what has nothing left (invariant 3)', async () => {
+    const event = await startEvent(db, draftOf(1));
+    const { poolId } = event.pools[0]!;
+    await reclaimAll(event);
+    // late opens of reclaimed blocks: all of block 0, one index of block 1
+    const late = [0, 1, 3].map((n) => openOf(event, `late-${n}`, { n }));
+    expect((await settleOpens(db.pool, late)).map(({ outcome }) => outcome)).toEqual(new Array(3).fill('credited'));
+    const { stocked, closed } = await restockBlocks(db.pool, restockOf(poolId, 3));
+    expect(closed).toBe(1);
+    expect(stocked).toEqual([
+      { poolId, blockNo: 1, epoch: 2, issueUntilMs: secondIssueUntilMs, mask: Uint8Array.of(0b01) },
+      { poolId, blockNo: 2, epoch: 2, issueUntilMs: secondIssueUntilMs, mask: Uint8Array.of(0b11) },
+    ]);
+    expect((await blocksOf(poolId)).slice(0, 4)).toEqual([
+      { block_no: 0, epoch: 1, state: 'closed' },
+      { block_no: 1, epoch: 2, state: 'out' },
+      { block_no: 2, epoch: 2, state: 'out' },
+      { block_no: 3, epoch: 1, state: 'reclaimed' },
+    ]);
+  });
+
+  it('grants in the new epoch and no longer in the old one, and never an index outside the mask', async () => {
+    const event = await startEvent(db, draftOf(1));
+    const { poolId } = event.pools[0]!;
+    await settleOpens(db.pool, [openOf(event, 'early', { n: 0 })]);
+    await reclaimAll(event);
+    const { stocked } = await restockBlocks(db.pool, restockOf(poolId));
+    expect(indexesOf(stocked[0]!.mask)).toEqual([1]);
+    const old = openOf(event, 'old', { n: 1, epoch: 1 });
+    const fresh = openOf(event, 'fresh', { n: 1, epoch: 2 });
+    const again = openOf(event, 'again', { n: 0, epoch: 2 });
+    const settled = await settleOpens(db.pool, [old, fresh, again]);
+    expect(settled.map(({ outcome }) => outcome)).toEqual(['expired', 'credited', 'taken']);
+    expect(await findViolations(db.pool, { eventId: event.id, limitPerRule: 5 })).toEqual([]);
+  });
+
+  it('goes through any number of epochs until everything is granted', async () => {
+    const event = await startEvent(db, smallDraft());
+    const { poolId } = event.pools[0]!;
+    for (let epoch = 1; epoch <= 3; epoch++) {
+      const nowMs = reclaimableMs + epoch * 100_000;
+      await settleOpens(db.pool, [openOf(event, `in-${epoch}`, { n: epoch - 1, epoch })]);
+      await reclaimAll(event, nowMs);
+      await restockBlocks(db.pool, { poolId, countMax: 10, issueUntilMs: nowMs, stockedAtMs: nowMs });
+    }
+    expect((await blocksOf(poolId)).map(({ state }) => state)).toEqual(['closed', 'closed', 'closed']);
+  });
+
+  it('does nothing once the event is closed', async () => {
+    const event = await startEvent(db, smallDraft());
+    await reclaimAll(event);
+    await moveEvent(db.pool, { eventId: event.id, from: 'live', to: 'closed', atMs: t0 });
+    expect(await restockBlocks(db.pool, restockOf(event.pools[0]!.poolId))).toEqual({ stocked: [], closed: 0 });
+  });
+});
+
+describe('restock against a late open of the last epoch', () => {
+  it('an open that came first is seen by the restock, which waits for it (invariant 3)', async () => {
+    const event = await startEvent(db, draftOf(1));
+    const { poolId } = event.pools[0]!;
+    await reclaimAll(event);
+    const opener = await connect();
+    await opener.query('BEGIN');
+    const open = openOf(event, 'in-flight', { n: 0 });
+    expect(await settleOpens(opener, [open])).toMatchObject([{ outcome: 'credited' }]);
+    const restocked = restockBlocks(db.pool, restockOf(poolId, 1));
+    await whenBlocked(db.pool, 'FROM blocks b JOIN pools');
+    await opener.query('COMMIT');
+    expect((await restocked).stocked).toMatchObject([{ blockNo: 0, epoch: 2, mask: Uint8Array.of(0b10) }]);
+  });
+
+  it('an open that comes second waits, finds the next epoch and expires; its packet goes to the new ticket', async () => {
+    const event = await startEvent(db, draftOf(1));
+    const { poolId } = event.pools[0]!;
+    await reclaimAll(event);
+    const stocker = await connect();
+    // the restock's own statements, held before its commit
+    const held = holdCommit(stocker);
+    const restocked = restockBlocks(held.client, restockOf(poolId, 1));
+    await held.reached;
+    const late = settleOpens(db.pool, [openOf(event, 'late', { n: 0 })]);
+    await whenBlocked(db.pool, 'settle_opens');
+    held.go();
+    expect((await restocked).stocked).toMatchObject([{ blockNo: 0, epoch: 2, mask: Uint8Array.of(0b11) }]);
+    expect(await late).toEqual([{ outcome: 'expired' }]);
+    const fresh = openOf(event, 'fresh', { n: 0, epoch: 2 });
+    expect(await settleOpens(db.pool, [fresh])).toMatchObject([{ outcome: 'credited' }]);
+  });
+
+  it('a reclaim does not stand in the way of an open that is still on its way (invariant 4)', async () => {
+    const event = await startEvent(db, draftOf(1));
+    const opener = await connect();
+    await opener.query('BEGIN');
+    await settleOpens(opener, [openOf(event, 'first', { n: 0 })]);
+    const reclaimed = reclaimAll(event);
+    await whenBlocked(db.pool, 'FROM unnest.*JOIN blocks');
+    await opener.query('COMMIT');
+    expect(await reclaimed).toEqual({ reclaimed: 32, closed: 0 });
+    const late = openOf(event, 'second', { n: 1 });
+    expect(await settleOpens(db.pool, [late])).toMatchObject([{ outcome: 'credited' }]);
+  });
+});
+
+/** A view of a connection whose COMMIT waits for `go`. */
+function holdCommit(client: PoolClient): { client: PoolClient; reached: Promise<void>; go: () => void } {
+  const reached = gate();
+  const released = gate();
+  const query = async (text: string, values?: unknown[]) => {
+    if (text === 'COMMIT') {
+      reached.open();
+      await released.opened;
+    }
+    return await client.query(text, values);
+  };
+  const view = Object.create(client, { query: { value: query } }) as PoolClient;
+  return { client: view, reached: reached.opened, go: released.open };
+}
+
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open: () => void = () => expect.unreachable();
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+describe('retireBlocks and closeBlocks', () => {
+  it('a block that was out when the store was replaced is never issued again, but its tickets count (invariant 10)', async () => {
+    const event = await startEvent(db, smallDraft());
+    const { poolId } = event.pools[0]!;
+    await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates: [{ poolId, blockNo: 2, epoch: 1 }] });
+    await retireBlocks(db.pool);
+    expect((await blocksOf(poolId)).map(({ state }) => state)).toEqual(['retired', 'retired', 'reclaimed']);
+    expect(await retireBlocks(db.pool)).toBe(0);
+    expect(await reclaimAll(event)).toEqual({ reclaimed: 0, closed: 0 });
+    expect(await settleOpens(db.pool, [openOf(event, 'holder')])).toMatchObject([{ outcome: 'credited' }]);
+    const { stocked } = await restockBlocks(db.pool, restockOf(poolId));
+    expect(stocked.map(({ blockNo }) => blockNo)).toEqual([2]);
+  });
+
+  it('closes all blocks of an event that is being settled, in portions, and none of another', async () => {
+    const event = await startEvent(db, draftOf(2));
+    const other = await startEvent(db, smallDraft());
+    expect(await closeBlocks(db.pool, { eventId: event.id, limit: 100 })).toBe(0);
+    await moveEvent(db.pool, { eventId: event.id, from: 'live', to: 'closed', atMs: t0 });
+    await beginSettlement(db.pool, { eventId: event.id, atMs: t0 });
+    const closed: number[] = [];
+    while (closed.at(-1) !== 0) closed.push(await closeBlocks(db.pool, { eventId: event.id, limit: 30 }));
+    expect(closed).toEqual([30, 30, 4, 0]);
+    const states = await blocksOf(poolOfSponsor(other, 0).poolId);
+    expect(new Set(states.map(({ state }) => state))).toEqual(new Set(['out']));
+  });
+});

@@ -1,0 +1,106 @@
+import pg from 'pg';
+
+export type Pool = pg.Pool;
+export type PoolClient = pg.PoolClient;
+/** Where an operation runs: a pool, or one connection of it. */
+export type Db = Pool | PoolClient;
+
+export interface PoolOptions {
+  readonly connectionString: string;
+  /** Shown in pg_stat_activity: the service's name. */
+  readonly applicationName: string;
+  /** Most connections: a written sum of their users. */
+  readonly max: number;
+  /** Longest statement, ended by the server. */
+  readonly statementTimeoutMs: number;
+  /** Longest wait for one lock; default half of the statement timeout, so that the lock is what the error names. */
+  readonly lockTimeoutMs?: number;
+  /** Longest wait for a connection, new or from the pool. */
+  readonly connectionTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
+  /** Told of an idle connection that broke. The pool has dropped it; the next statement gets another one, or the error. */
+  readonly onIdleError?: (error: Error) => void;
+}
+
+const connectionTimeoutMsDefault = 2_000;
+const idleTimeoutMsDefault = 30_000;
+/** How much longer the client waits than the server allows: only a server that is stopped or cut off gets to it. */
+const serverAnswerMarginMs = 1_000;
+
+const int8Oid = 20;
+
+/** bigint columns as bigint: packet ids have 63 bits. Amounts go through `safeNumber`. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === int8Oid && format !== 'binary'
+      ? BigInt
+      : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+};
+
+/** The settings of a pool, every timeout explicit: pg's own defaults wait for ever. */
+export function poolConfig(options: PoolOptions): pg.PoolConfig {
+  return {
+    connectionString: options.connectionString,
+    application_name: options.applicationName,
+    max: options.max,
+    min: 0,
+    connectionTimeoutMillis: options.connectionTimeoutMs ?? connectionTimeoutMsDefault,
+    idleTimeoutMillis: options.idleTimeoutMs ?? idleTimeoutMsDefault,
+    statement_timeout: options.statementTimeoutMs,
+    lock_timeout: options.lockTimeoutMs ?? Math.ceil(options.statementTimeoutMs / 2),
+    idle_in_transaction_session_timeout: options.statementTimeoutMs,
+    query_timeout: options.statementTimeoutMs + serverAnswerMarginMs,
+    keepAlive: true,
+    allowExitOnIdle: false,
+  };
+}
+
+/** A connection pool. Connects when first used; end it with `pool.end()`. */
+export function createPool(options: PoolOptions): Pool {
+  const pool = new pg.Pool({ ...poolConfig(options), types });
+  // 'error' events without a listener end the process: from an idle connection, and from one that is checked out and breaks
+  // between two statements (its next statement rejects)
+  pool.on('error', (error) => options.onIdleError?.(error));
+  pool.on('connect', (client) => client.on('error', ignore));
+  return pool;
+}
+
+function ignore(): void {
+  // told elsewhere: see where it is used
+}
+
+/** Runs `work` in a READ COMMITTED transaction of its own: committed when it resolves, rolled back when it rejects. */
+export function inTransaction<T>(db: Db, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  return between(db, 'BEGIN ISOLATION LEVEL READ COMMITTED', work);
+}
+
+/** Runs `work` on one snapshot of the database, read only: what its statements see belongs together. */
+export function inSnapshot<T>(db: Db, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  return between(db, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work);
+}
+
+async function between<T>(db: Db, begin: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  if (!(db instanceof pg.Pool)) return await transact(db, begin, work);
+  const client = await db.connect();
+  try {
+    return await transact(client, begin, work);
+  } finally {
+    // true drops the connection: it may still be in a transaction, or waiting for an answer
+    client.release(client.getTransactionStatus() !== 'I');
+  }
+}
+
+async function transact<T>(client: PoolClient, begin: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  await client.query(begin);
+  try {
+    const value = await work(client);
+    const { command } = await client.query('COMMIT');
+    // the server answers so, and without an error, when `work` went on after a statement that had failed
+    if (command === 'ROLLBACK') throw new Error('the transaction was rolled back: a statement of it had failed');
+    return value;
+  } catch (error) {
+    // where the roll-back fails too, the connection is broken and the server rolls back: the first error is the one to tell
+    await client.query('ROLLBACK').catch(ignore);
+    throw error;
+  }
+}
