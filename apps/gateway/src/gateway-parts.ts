@@ -1,0 +1,170 @@
+import { hostname } from 'node:os';
+import { type GatewayConfig, type OpenItem, type OpenOutcome, openReplySchema } from '#libs/contracts';
+import { DegradationHolder } from '#libs/degradation';
+import { createKeyRing, type KeyRing } from '#libs/domain';
+import { LaneProducer, ReplyRegistry } from '#libs/queue';
+import {
+  addIssued,
+  EventReader,
+  putGatewaySample,
+  readDegradation,
+  subscribeDegradation,
+  takeBlocks,
+  takePoolsMax,
+} from '#libs/redis';
+import { InternalClient, type Logger } from '#libs/runtime';
+import { EventBook } from './events/event-book.ts';
+import { EventsService } from './events/events.service.ts';
+import { FeedStreams } from './forward/feed-streams.ts';
+import { ShareForwarder } from './forward/share-forwarder.ts';
+import { FrontDoor } from './front-door.ts';
+import { OpenCounters } from './open/open-counters.ts';
+import { OpensService } from './open/opens.service.ts';
+import { LedgerReads } from './packets/ledger-reads.ts';
+import { PacketAnswers } from './packets/packet-answers.ts';
+import { PacketsService } from './packets/packets.service.ts';
+import { RedisLinks } from './process/redis-links.ts';
+import { StoreTime } from './process/store-time.ts';
+import { GuestSessionsService } from './sessions/guest-sessions.service.ts';
+import { SessionVerifier } from './sessions/session-verifier.ts';
+import { ShakeHandler } from './shake/shake.handler.ts';
+import { ShakeService } from './shake/shake.service.ts';
+import { ShakeAdmission } from './shake/shake-admission.ts';
+import { ShakeCounters } from './shake/shake-counters.ts';
+import { ShakeEvents } from './shake/shake-events.ts';
+import { StockHolder } from './shake/stock-holder.ts';
+import { ShareTokensService } from './share/share-tokens.service.ts';
+
+/** Bulkheads: sockets to another service, calls under way or waiting for one, and the longest call. */
+const ledgerLink = { connectionsMax: 32, callsMax: 1024, timeoutMs: 2000 };
+const accountsLink = { connectionsMax: 32, callsMax: 512, timeoutMs: 2000 };
+const grabLink = { connectionsMax: 128, callsMax: 2048, timeoutMs: 5000 };
+const shareReadLink = { connectionsMax: 32, callsMax: 512, timeoutMs: 2000 };
+const feedLink = { connectionsMax: 1000, callsMax: 1000, timeoutMs: 2000 };
+
+/** The place of a reply outlives whoever waits for it by this. */
+const replySlackMs = 2000;
+
+/** Everything a gateway process is made of, whatever its role; the role decides what is started and served. */
+export type GatewayParts = ReturnType<typeof createGatewayParts>;
+
+/** Puts the parts together; nothing runs until the lifecycle starts it. */
+export function createGatewayParts(config: GatewayConfig, logger: Logger) {
+  const gatewayId = config.GATEWAY_ID ?? `${hostname()}-${process.pid}`;
+  const redis = new RedisLinks(config, gatewayId, logger);
+  const base = {
+    config,
+    logger,
+    gatewayId,
+    redis,
+    ring: createKeyRing(config.TICKET_KEYS),
+    time: new StoreTime(redis.clock),
+    degradation: degradationOf(redis, logger),
+    book: new EventBook(new EventReader(redis.cache, logger), logger),
+    sessions: new SessionVerifier(config),
+    frontDoor: new FrontDoor(),
+    feeds: new FeedStreams(),
+  };
+  const guests = new GuestSessionsService(config, base.degradation);
+  const events = new EventsService(base);
+  const shaking = shakeParts(base);
+  const links = linksOf(config);
+  const money = moneyParts(base, shaking.shakeEvents, links);
+  const forwarder = new ShareForwarder({ ...base, clients: links });
+  return { ...base, ...shaking, ...money, guests, events, links, forwarder };
+}
+
+interface Base {
+  readonly config: GatewayConfig;
+  readonly logger: Logger;
+  readonly gatewayId: string;
+  readonly redis: RedisLinks;
+  readonly ring: KeyRing;
+  readonly time: StoreTime;
+  readonly degradation: DegradationHolder;
+  readonly book: EventBook;
+  readonly sessions: SessionVerifier;
+}
+
+function degradationOf(redis: RedisLinks, logger: Logger): DegradationHolder {
+  return new DegradationHolder({
+    source: {
+      read: () => readDegradation(redis.cache),
+      subscribe: (onState) => subscribeDegradation(redis.channels, onState),
+    },
+    onSource: ({ isReachable, cause }) => {
+      if (isReachable) logger.info({}, 'the degradation state is read again');
+      else logger.warn({ err: cause }, 'the degradation state cannot be read: the last one known is used');
+    },
+  });
+}
+
+function shakeParts({ config, logger, redis, ring, time, degradation, book, sessions }: Base) {
+  const admission = new ShakeAdmission(degradation);
+  const shakeEvents = new ShakeEvents(book, time, Buffer.from(config.LUCK_SECRET), admission);
+  const shakeCounters = new ShakeCounters();
+  const shakes = new ShakeService({ ring, time, admission, counters: shakeCounters });
+  const shakeHandler = new ShakeHandler({ sessions, events: shakeEvents, shakes, counters: shakeCounters, logger });
+  const stockHolder = new StockHolder({
+    hungry: shakeEvents,
+    time,
+    take: (wanted) => takeBlocks(redis.cache, wanted),
+    poolsPerTakeMax: takePoolsMax,
+    logger,
+  });
+  return { shakeEvents, shakeCounters, shakes, shakeHandler, stockHolder };
+}
+
+function linksOf(config: GatewayConfig) {
+  const token = config.INTERNAL_TOKEN;
+  const allocation = { baseUrl: config.ALLOCATION_URL, token, dependency: 'allocation' };
+  const share = { baseUrl: config.SHARE_URL, token, dependency: 'share' };
+  return {
+    ledger: new InternalClient({ ...allocation, ...ledgerLink }),
+    accounts: new InternalClient({ ...allocation, ...accountsLink }),
+    grabs: new InternalClient({ ...share, ...grabLink }),
+    reads: new InternalClient({ ...share, ...shareReadLink }),
+    feeds: new InternalClient({ ...share, ...feedLink }),
+  };
+}
+
+function moneyParts(
+  base: Base,
+  shakeEvents: ShakeEvents,
+  links: Pick<ReturnType<typeof linksOf>, 'ledger' | 'accounts'>,
+) {
+  const { config, logger, gatewayId, redis } = base;
+  const jobTtlMs = config.OPEN_ACCEPT_MAX_MS + config.OPEN_REPLY_WAIT_MS + replySlackMs;
+  const replies = new ReplyRegistry<OpenOutcome>({ replySchema: openReplySchema, log: logger, jobTtlMs });
+  const producer = new LaneProducer<OpenItem, OpenOutcome>({
+    client: redis.producer,
+    replies,
+    replyTo: gatewayId,
+    log: logger,
+  });
+  const ledger = new LedgerReads(links, base.degradation, () => performance.now());
+  const answers = new PacketAnswers({
+    ...base,
+    onCredited: (userId, packet, sponsorNo) =>
+      shakeEvents.markOpened(packet.eventId, userId, BigInt(packet.packetId), sponsorNo),
+  });
+  const openCounters = new OpenCounters();
+  const limits = {
+    acceptMaxMs: config.OPEN_ACCEPT_MAX_MS,
+    replyWaitMs: config.OPEN_REPLY_WAIT_MS,
+    inFlightMax: config.OPENS_IN_FLIGHT_MAX,
+  };
+  const opens = new OpensService({ ...base, producer, ledger, answers, counters: openCounters, limits });
+  const packets = new PacketsService({ ...base, ledger, answers });
+  const shareTokens = new ShareTokensService({ ...base, ledger });
+  return { replies, producer, ledger, answers, openCounters, opens, packets, shareTokens };
+}
+
+/** Where the sampler's figures go. */
+export function figuresSinkOf({ redis, gatewayId }: Pick<GatewayParts, 'redis' | 'gatewayId'>) {
+  return {
+    addIssued: (counts: ReadonlyMap<number, number>) => addIssued(redis.cache, counts),
+    putSample: (sample: Record<string, unknown>, ttlMs: number) =>
+      putGatewaySample(redis.cache, gatewayId, sample, ttlMs),
+  };
+}

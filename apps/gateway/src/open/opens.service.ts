@@ -1,0 +1,137 @@
+import type { OpenAnswer, OpenItem, OpenOutcome } from '#libs/contracts';
+import type { DegradationHolder } from '#libs/degradation';
+import { type Claim, type KeyRing, laneOfBlock, packetRefOf } from '#libs/domain';
+import { type LaneAddition, type LaneProducer, openLane } from '#libs/queue';
+import { ProblemError } from '#libs/runtime';
+import type { EventBook } from '../events/event-book.ts';
+import type { GatewayEvent } from '../events/gateway-event.ts';
+import type { LedgerReads } from '../packets/ledger-reads.ts';
+import { type Asker, denialOf, type PacketAnswers, problemOfDenial } from '../packets/packet-answers.ts';
+import type { StoreTime } from '../process/store-time.ts';
+import { isReceiptFor, receiptOf, ticketOf } from './claims.ts';
+import type { OpenCounters } from './open-counters.ts';
+
+export interface OpensParts {
+  readonly ring: KeyRing;
+  readonly time: StoreTime;
+  readonly book: EventBook;
+  readonly degradation: Pick<DegradationHolder, 'isOn'>;
+  readonly producer: Pick<LaneProducer<OpenItem, OpenOutcome>, 'add'>;
+  readonly ledger: Pick<LedgerReads, 'packetStatus'>;
+  readonly answers: PacketAnswers;
+  readonly counters: OpenCounters;
+  readonly limits: {
+    /** From verification to durable. */
+    readonly acceptMaxMs: number;
+    /** From durable to the answer. */
+    readonly replyWaitMs: number;
+    readonly inFlightMax: number;
+  };
+}
+
+export interface OpenRequest {
+  readonly ticket: string;
+  readonly receipt?: string | undefined;
+}
+
+/** An open whose ticket, user and time are in order. */
+interface Admitted {
+  readonly ticket: Claim;
+  readonly event: GatewayEvent;
+  /** Store-clock milliseconds; of the first acceptance when the client has a receipt. */
+  readonly acceptedAtMs: number;
+  readonly asker: Asker;
+}
+
+/** Opens: verified here, made durable in a lane, decided by allocation. */
+export class OpensService {
+  constructor(private readonly parts: OpensParts) {}
+
+  /**
+   * One open, however often it is repeated (invariant 7).
+   * @throws ProblemError whatever the contract names for `POST /v1/packets/open`.
+   */
+  async open(request: OpenRequest, asker: Asker): Promise<OpenAnswer> {
+    const { ring, time, book, degradation, answers, counters } = this.parts;
+    const ticket = ticketOf(ring, request.ticket, asker.userId);
+    const receipt = request.receipt === undefined ? undefined : receiptOf(ring, request.receipt, asker.userId);
+    if (receipt !== undefined && !isReceiptFor(receipt, ticket))
+      throw new ProblemError('ticket_invalid', 'the receipt is of another open');
+    if (!degradation.isOn('opens')) throw new ProblemError('feature_off');
+    const known = answers.knownOf(String(ticket.packetId), asker);
+    if (known !== undefined) {
+      counters.results.known += 1;
+      return known;
+    }
+    const event = book.find(ticket.eventId);
+    if (event === undefined && !book.isLoaded)
+      throw new ProblemError('dependency_unavailable', 'the events are not known yet');
+    const nowMs = time.freshMs();
+    if (nowMs === undefined) throw this.unavailable('the time of the store is not known');
+    // a receipt proves that the ticket was opened in time: it is honoured with the time of its acceptance (invariant 6)
+    const isPast = receipt === undefined && nowMs >= ticket.atMs;
+    if (isPast || event === undefined || event.snapshot.state === 'settled')
+      return await this.recall(ticket, receipt, asker);
+    return await this.settle({ ticket, event, acceptedAtMs: receipt?.atMs ?? nowMs, asker });
+  }
+
+  /** Too late for a lane: the outcome is what the ledger has. Nothing there means that it expired unopened. */
+  private async recall(ticket: Claim, receipt: Claim | undefined, asker: Asker): Promise<OpenAnswer> {
+    const { ledger, answers, counters } = this.parts;
+    const { packetId, epoch } = ticket;
+    const status = await ledger.packetStatus({ packetId: String(packetId), userId: asker.userId, epoch });
+    if (status.status === 'credited') return answers.creditedByLedger(status, asker);
+    // without a receipt a denial would tell of other packets of this user, not of this one
+    const denial = receipt === undefined ? 'expired' : denialOf(status.status);
+    counters.results[denial] += 1;
+    throw problemOfDenial(denial);
+  }
+
+  private async settle(open: Admitted): Promise<OpenAnswer> {
+    const { counters, limits } = this.parts;
+    if (counters.inFlight >= limits.inFlightMax) {
+      counters.results.overloaded += 1;
+      throw new ProblemError('overloaded');
+    }
+    counters.inFlight += 1;
+    try {
+      const addition = await this.enqueue(open);
+      if (addition.status !== 'durable') throw this.refusalOf(addition.status);
+      return this.answerOf(open, await addition.whenReplied(limits.replyWaitMs));
+    } finally {
+      counters.inFlight -= 1;
+    }
+  }
+
+  private enqueue({ ticket, event, acceptedAtMs }: Admitted): Promise<LaneAddition<OpenOutcome>> {
+    const { producer, limits } = this.parts;
+    const { packetId, eventId, userId, epoch, sponsorNo } = ticket;
+    const { poolId, blockNo } = packetRefOf(packetId);
+    const lane = openLane(laneOfBlock(poolId, blockNo, event.snapshot.openLaneCount));
+    const item = { packetId: String(packetId), eventId, userId, epoch, sponsorNo, acceptedAtMs };
+    return producer.add(lane, item, limits.acceptMaxMs);
+  }
+
+  /** A dead letter can be replayed, so its user is told to wait, like one whose reply has not come. */
+  private answerOf({ ticket, event, acceptedAtMs, asker }: Admitted, outcome: OpenOutcome | undefined): OpenAnswer {
+    const { answers, counters } = this.parts;
+    if (outcome === undefined || outcome.outcome === 'dead') {
+      counters.results.pending += 1;
+      return answers.pending(ticket, acceptedAtMs);
+    }
+    counters.results[outcome.outcome] += 1;
+    if (outcome.outcome === 'credited') return answers.creditedByLane(ticket, event, outcome.amountFen, asker);
+    throw problemOfDenial(outcome.outcome);
+  }
+
+  private refusalOf(status: Exclude<LaneAddition<OpenOutcome>['status'], 'durable'>): ProblemError {
+    if (status !== 'buffer_full') return this.unavailable();
+    this.parts.counters.results.overloaded += 1;
+    return new ProblemError('overloaded', 'the lane of this packet is full');
+  }
+
+  private unavailable(detail?: string): ProblemError {
+    this.parts.counters.results.queue_unavailable += 1;
+    return new ProblemError('queue_unavailable', detail);
+  }
+}

@@ -1,0 +1,78 @@
+import type {
+  BeforeApplicationShutdown,
+  OnApplicationBootstrap,
+  OnApplicationShutdown,
+  OnModuleDestroy,
+} from '@nestjs/common';
+import { subscribeReplies } from '#libs/redis';
+import { figuresSinkOf, type GatewayParts } from '../gateway-parts.ts';
+import { GatewaySampler } from './gateway-sampler.ts';
+
+/** A start waits this long for what is away; then it goes on without, and `/readyz` says what is missing. */
+const startWaitMaxMs = 2000;
+const producerCloseMaxMs = 3000;
+
+/**
+ * What runs beside the requests, in order. A stop accepts no more connections and takes no more blocks (onModuleDestroy), waits
+ * until every request was answered (beforeApplicationShutdown), and only then closes what they used (onApplicationShutdown). What
+ * is in hand is not given back: time brings it back.
+ */
+export class GatewayLifecycle
+  implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  private readonly sampler: GatewaySampler;
+  private wasReady = false;
+
+  constructor(private readonly parts: GatewayParts) {
+    this.sampler = new GatewaySampler(parts, figuresSinkOf(parts), parts.logger);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const { config, logger, redis, gatewayId, replies, degradation, book, sessions } = this.parts;
+    sessions.start(logger);
+    redis.clock.start();
+    subscribeReplies(redis.channels, gatewayId, (message) => replies.accept(message));
+    await redis.clock.whenReady(startWaitMaxMs);
+    await Promise.all([degradation.start(), book.start(), redis.channels.whenSubscribed(startWaitMaxMs)]);
+    if (config.GATEWAY_ROLE !== 'money') this.startShakes();
+    this.sampler.start();
+  }
+
+  /**
+   * True from when Redis was first there with its events. Redis going away later does not take the gateway out of rotation: it
+   * shakes from what is in hand, and says of each open what it lacks.
+   */
+  isReady(): boolean {
+    this.wasReady ||= this.parts.book.isLoaded && this.parts.redis.clock.nowMs() !== undefined;
+    return this.wasReady;
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    const { frontDoor, feeds, stockHolder } = this.parts;
+    frontDoor.beginDrain();
+    feeds.close();
+    await stockHolder.stop();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.parts.frontDoor.drain();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const { shakeEvents, producer, replies, sessions, degradation, book, links, redis } = this.parts;
+    shakeEvents.stop();
+    sessions.stop();
+    await producer.close(producerCloseMaxMs);
+    replies.close();
+    await Promise.all([this.sampler.stop(), degradation.stop(), book.stop()]);
+    await Promise.all(Object.values(links).map((link) => link.close()));
+    await redis.close();
+  }
+
+  private startShakes(): void {
+    const { frontDoor, shakeHandler, shakeEvents, stockHolder } = this.parts;
+    frontDoor.serve((request, response) => shakeHandler.tryHandle(request, response));
+    shakeEvents.start();
+    stockHolder.start();
+  }
+}

@@ -1,0 +1,88 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Logger } from '#libs/runtime';
+import type { GatewayParts } from '../gateway-parts.ts';
+
+const sampleIntervalMs = 1000;
+/** A sample of a gateway that stopped is gone after this. */
+const sampleTtlMs = 5000;
+const loopDelayResolutionMs = 10;
+
+/** Where figures go; display only, so what cannot be written is dropped. */
+export interface FiguresSink {
+  addIssued(counts: ReadonlyMap<number, number>): Promise<void>;
+  putSample(sample: Record<string, unknown>, ttlMs: number): Promise<void>;
+}
+
+/** Each second: what this gateway issued, and a sample for operations. */
+export class GatewaySampler {
+  private readonly loopDelay = monitorEventLoopDelay({ resolution: loopDelayResolutionMs });
+  private timer: NodeJS.Timeout | undefined;
+  private writing: Promise<void> | undefined;
+  private isFailing = false;
+
+  constructor(
+    private readonly parts: GatewayParts,
+    private readonly sink: FiguresSink,
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.loopDelay.enable();
+    this.timer = setInterval(() => void this.write(), sampleIntervalMs);
+  }
+
+  /** Writes the last figures and ends. */
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.write();
+    this.loopDelay.disable();
+  }
+
+  /** One write at a time: a slow store must not pile them up. */
+  private write(): Promise<void> {
+    this.writing ??= this.writeOnce().finally(() => {
+      this.writing = undefined;
+    });
+    return this.writing;
+  }
+
+  private async writeOnce(): Promise<void> {
+    const issued = this.parts.shakeCounters.takeIssued();
+    try {
+      await Promise.all([this.sink.addIssued(issued), this.sink.putSample(this.sample(), sampleTtlMs)]);
+      this.isFailing = false;
+    } catch (err) {
+      if (!this.isFailing) this.logger.warn({ err }, 'figures cannot be written: they are dropped');
+      this.isFailing = true;
+    }
+  }
+
+  /** Running totals and the state of this moment; whoever reads two samples knows the rates. */
+  private sample(): Record<string, unknown> {
+    const { config, gatewayId, time, degradation, shakeCounters, openCounters, shakeEvents, sessions, producer } =
+      this.parts;
+    const loopDelayMs = Math.max(0, this.loopDelay.percentile(99) / 1e6 - loopDelayResolutionMs);
+    this.loopDelay.reset();
+    return {
+      id: gatewayId,
+      role: config.GATEWAY_ROLE,
+      atMs: time.approxMs(),
+      tier: degradation.tier(),
+      shakes: { ...shakeCounters.results },
+      shakesRefused: shakeCounters.refused,
+      shakersCutOff: shakeCounters.closedEarly,
+      opens: { ...openCounters.results },
+      opensInFlight: openCounters.inFlight,
+      lanes: producer.load(),
+      sessionsCached: sessions.cachedCount,
+      loopDelayMs: Math.round(loopDelayMs * 10) / 10,
+      events: [...shakeEvents.list()].map(({ event, stock, rate }) => ({
+        id: event.idText,
+        shakesPerSecond: Math.round(rate.perSecond),
+        chance: stock.chance,
+        indexesInHand: stock.left,
+        blocksInHand: stock.blockCount,
+      })),
+    };
+  }
+}

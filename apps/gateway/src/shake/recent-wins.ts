@@ -1,0 +1,78 @@
+import { mergeShakeStates, type ShakeWin } from '#libs/domain';
+import type { PreparedAnswer } from '../process/raw-answer.ts';
+
+/** What this process remembers of one user in one event. */
+interface UserWins {
+  readonly wins: readonly ShakeWin[];
+  /** The latest win; undefined when only opened packets are known. */
+  readonly latest: LatestWin | undefined;
+}
+
+interface LatestWin {
+  readonly slot: number;
+  readonly answer: PreparedAnswer;
+  /** When the ticket in the answer expires. */
+  readonly expiresAtMs: number;
+}
+
+/** Users looked at per sweep: a sweep each tick passes a full memory in under a minute. */
+const sweepUsersMax = 256;
+
+/**
+ * The winners of one event that this process answered, until their tickets are past. It supplements the state that clients keep:
+ * a user who repeats a shake meets the same ticket again (a lost answer is repaired), and one who comes over several connections
+ * or forgets the state wins no more for it. Bounded: what falls out is stopped at the open (invariant 5).
+ */
+export class RecentWins {
+  /** In the order of the latest change, so that the longest unchanged is first. */
+  private readonly users = new Map<string, UserWins>();
+
+  constructor(private readonly usersMax: number) {}
+
+  get size(): number {
+    return this.users.size;
+  }
+
+  /** The user's wins, not merged: some may be past. */
+  of(userId: string): readonly ShakeWin[] | undefined {
+    return this.users.get(userId)?.wins;
+  }
+
+  /** What this user was answered in this slot, if it was a ticket that still holds. */
+  answerIn(slot: number, userId: string, nowMs: number): PreparedAnswer | undefined {
+    const latest = this.users.get(userId)?.latest;
+    return latest?.slot === slot && latest.expiresAtMs > nowMs ? latest.answer : undefined;
+  }
+
+  /** Remembers a win and its answer. */
+  add(userId: string, win: ShakeWin, slot: number, answer: PreparedAnswer, nowMs: number): void {
+    const known = this.users.get(userId)?.wins ?? [];
+    const wins = mergeShakeStates([{ wins: known }, { wins: [win] }], nowMs);
+    this.put(userId, { wins, latest: { slot, answer, expiresAtMs: win.expiresAtMs } });
+  }
+
+  /** Remembers that a packet is the user's for good: it counts towards the limits until the event ends or it falls out. */
+  markOpened(userId: string, packetId: bigint, sponsorNo: number, nowMs: number): void {
+    const known = this.users.get(userId);
+    const opened = { packetId, sponsorNo, expiresAtMs: 0 };
+    const wins = mergeShakeStates([{ wins: known?.wins ?? [] }, { wins: [opened] }], nowMs);
+    this.put(userId, { wins, latest: known?.latest });
+  }
+
+  /** Forgets users whose tickets are past, looking at the longest unchanged ones; whoever holds an opened packet is kept. */
+  sweep(nowMs: number): void {
+    let looks = Math.min(this.users.size, sweepUsersMax);
+    for (const [userId, entry] of this.users) {
+      if (looks-- <= 0) return;
+      const wins = mergeShakeStates([entry], nowMs);
+      this.users.delete(userId);
+      if (wins.length > 0) this.users.set(userId, wins.length === entry.wins.length ? entry : { ...entry, wins });
+    }
+  }
+
+  private put(userId: string, entry: UserWins): void {
+    this.users.delete(userId);
+    this.users.set(userId, entry);
+    if (this.users.size > this.usersMax) this.users.delete(this.users.keys().next().value!);
+  }
+}
