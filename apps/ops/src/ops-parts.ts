@@ -1,0 +1,88 @@
+import type { OpsConfig } from '#libs/contracts';
+import { createPool, createPrisma, type Pool, type PrismaClient } from '#libs/database';
+import { EventReader } from '#libs/redis';
+import { createMetrics, InternalClient, type Logger, type Registry } from '#libs/runtime';
+import { Audit } from './audit.service.ts';
+import { DegradationKeeper } from './degradation-keeper.ts';
+import { FailureLimiter } from './failure-limiter.ts';
+import { Lanes } from './lanes.service.ts';
+import { LiveStream } from './live-stream.ts';
+import { OpsRedis } from './ops-redis.ts';
+import { OpsTokens } from './ops-tokens.ts';
+
+const statementTimeoutMs = 3000;
+/** Audit entries and degradation changes: a handful at a time. What the configuration allows beyond it is for Prisma's reads. */
+const writeConnections = 2;
+
+const allocationConnectionsMax = 8;
+const allocationCallsMax = 64;
+const allocationTimeoutMs = 10_000;
+
+const failuresMax = 10;
+const failureForgetMs = 6000;
+const failureAddressesMax = 10_000;
+
+/** Everything this process is made of, wired by hand: the types check it, Nest only serves it. */
+export interface OpsParts {
+  readonly pool: Pool;
+  readonly prisma: PrismaClient;
+  readonly redis: OpsRedis;
+  readonly allocation: InternalClient;
+  readonly tokens: OpsTokens;
+  readonly failures: FailureLimiter;
+  readonly audit: Audit;
+  readonly degradation: DegradationKeeper;
+  readonly lanes: Lanes;
+  readonly live: LiveStream;
+  readonly metrics: Registry;
+  /** Store milliseconds. */
+  readonly nowMs: () => number;
+}
+
+/** Makes the parts; connections come up in the background. Nothing runs before `OpsLifecycle` starts it. */
+export function createOpsParts(config: OpsConfig, log: Logger): OpsParts {
+  const redis = new OpsRedis(config, log);
+  const nowMs = () => redis.nowMs();
+  const { pool, prisma } = createDatabase(config, log);
+  const events = new EventReader(redis.client, log);
+  const degradation = new DegradationKeeper({ pool, prisma, redis: redis.client, log, nowMs });
+  const configured = { open: config.OPEN_LANES, grab: config.GRAB_LANES };
+  const lanes = new Lanes({ redis: redis.client, events, configured, nowMs });
+  return {
+    pool,
+    prisma,
+    redis,
+    allocation: new InternalClient({
+      baseUrl: config.ALLOCATION_URL,
+      token: config.INTERNAL_TOKEN,
+      dependency: 'allocation',
+      connectionsMax: allocationConnectionsMax,
+      callsMax: allocationCallsMax,
+      timeoutMs: allocationTimeoutMs,
+    }),
+    tokens: new OpsTokens(config.OPS_TOKEN, config.OPS_VIEWER_TOKEN),
+    failures: new FailureLimiter({
+      failuresMax,
+      forgetMs: failureForgetMs,
+      addressesMax: failureAddressesMax,
+      monotonicMs: () => performance.now(),
+    }),
+    audit: new Audit(pool, log),
+    degradation,
+    lanes,
+    live: new LiveStream({ redis: redis.client, events, lanes, degradation, log, nowMs }),
+    metrics: createMetrics('ops'),
+    nowMs,
+  };
+}
+
+function createDatabase(config: OpsConfig, log: Logger): Pick<OpsParts, 'pool' | 'prisma'> {
+  const options = {
+    connectionString: config.DATABASE_URL,
+    applicationName: 'ops',
+    statementTimeoutMs,
+    onIdleError: (error: Error) => log.warn({ reason: error.message }, 'an idle database connection was lost'),
+  };
+  const reads = Math.max(1, config.DATABASE_POOL_MAX - writeConnections);
+  return { pool: createPool({ ...options, max: writeConnections }), prisma: createPrisma({ ...options, max: reads }) };
+}

@@ -1,0 +1,2 @@
+/** The injection token of OpsParts: everything this app is made of. */
+export const opsParts = Symbol('opsParts');

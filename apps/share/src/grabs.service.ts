@@ -1,0 +1,194 @@
+import type { GrabAnswer, GrabItem, GrabOutcome } from '#libs/contracts';
+import { findGrab, type Pool } from '#libs/database';
+import type { DegradationHolder } from '#libs/degradation';
+import { type Claim, laneOfPacket } from '#libs/domain';
+import { grabLane, type Lane, type LaneAddition, type LaneProducer, oldestOutstandingMs } from '#libs/queue';
+import type { RedisClient, StoreClock } from '#libs/redis';
+import { type Counter, ProblemError } from '#libs/runtime';
+import { throwLedgerProblem, throwQueueProblem } from './away.ts';
+import type { EventDirectory } from './event-directory.ts';
+import { type FinalOutcome, isFinal, keyOf, type RecentOutcomes } from './recent-outcomes.ts';
+import type { SharePages } from './share-pages.service.ts';
+
+/** Polling again after a `pending`, at tier 0. */
+const pollAfterBaseMs = 1000;
+/**
+ * How long a grab under way is waited for by whoever asks again, before it is put into the lane once more, which is safe: its reply
+ * may have been lost. Longer while the lanes are slow on purpose.
+ */
+const underWayMaxMs = 4000;
+const underWayDeferredMaxMs = 15_000;
+/** A dead letter is not put into the lane again for so long, however often its user asks: it would be bisected each time. */
+const deadRestMs = 60_000;
+
+export interface GrabsParts {
+  readonly pool: Pool;
+  readonly cache: RedisClient;
+  readonly clock: Pick<StoreClock, 'nowMs'>;
+  readonly producer: Pick<LaneProducer<GrabItem, GrabOutcome>, 'add'>;
+  readonly events: EventDirectory;
+  readonly features: DegradationHolder;
+  readonly outcomes: RecentOutcomes;
+  readonly pages: SharePages;
+  readonly limits: { readonly acceptMaxMs: number; readonly replyWaitMs: number; readonly inFlightMax: number };
+  readonly counter: Counter<'outcome'>;
+}
+
+/** A grab that was sent to its lane: `accepted` when it is durable, then its outcome, undefined when none came in time. */
+interface GrabUnderWay {
+  readonly accepted: Promise<void>;
+  readonly outcome: Promise<GrabOutcome | undefined>;
+}
+
+/** Grabs: put into the packet's lane, answered by reply. */
+export class Grabs {
+  private readonly underWay = new Map<string, GrabUnderWay>();
+
+  constructor(private readonly parts: GrabsParts) {}
+
+  /**
+   * Takes a portion for the user; repeating gives the same outcome (invariant 7).
+   * @throws ProblemError `feature_off`, `share_expired`, `overloaded`, `queue_unavailable`, `dependency_unavailable`.
+   */
+  async grab(claim: Claim, userId: string): Promise<GrabAnswer> {
+    const { features, outcomes, clock } = this.parts;
+    if (!features.isOn('grabs')) throw new ProblemError('feature_off');
+    const known = outcomes.get(claim, userId) ?? this.outcomeOfComplete(claim, userId);
+    if (known !== undefined) return this.answer(known);
+    const nowMs = clock.nowMs();
+    if (nowMs === undefined) throw new ProblemError('queue_unavailable', 'the store clock is not known');
+    if (nowMs >= claim.atMs) return this.grabAfterEnd(claim, userId, nowMs);
+    return this.answer(await this.wait(this.join(claim, userId, nowMs)));
+  }
+
+  /** Grabs under way now. */
+  inFlight(): number {
+    return this.underWay.size;
+  }
+
+  /** Of a share that is known to be used up, everybody's outcome is known. */
+  private outcomeOfComplete(claim: Claim, userId: string): FinalOutcome | undefined {
+    const state = this.parts.pages.completeStateOf(claim.packetId);
+    if (state?.share === undefined) return undefined;
+    if (state.share.grant.userId !== claim.userId) return { outcome: 'taken' };
+    const own = state.grabs.find((grab) => grab.userId === userId);
+    return own ? { outcome: 'credited', amountFen: own.amountFen, portion: own.portion } : { outcome: 'empty' };
+  }
+
+  /** One item per packet and user at a time: who asks again waits for the same one. */
+  private join(claim: Claim, userId: string, nowMs: number): GrabUnderWay {
+    const key = keyOf(claim, userId);
+    const known = this.underWay.get(key);
+    if (known !== undefined) return known;
+    if (this.underWay.size >= this.parts.limits.inFlightMax)
+      throw new ProblemError('overloaded', 'too many grabs are under way');
+    const grab = this.send(claim, userId, nowMs);
+    this.underWay.set(key, grab);
+    const forget = () => this.underWay.delete(key);
+    grab.outcome.then(
+      (outcome) => (outcome?.outcome === 'dead' ? setTimeout(forget, deadRestMs).unref() : forget()),
+      forget,
+    );
+    return grab;
+  }
+
+  private send(claim: Claim, userId: string, acceptedAtMs: number): GrabUnderWay {
+    const { packetId, eventId, epoch, sponsorNo, userId: ownerId } = claim;
+    const item = { packetId: String(packetId), eventId, ownerId, userId, epoch, sponsorNo, acceptedAtMs };
+    const addition = this.parts.producer.add(this.laneOf(claim), item, this.parts.limits.acceptMaxMs);
+    const isDeferred = this.parts.features.modeOf('grabs') === 'deferred';
+    const outcome = addition.then(async (added) => {
+      const replied = await durable(added).whenReplied(isDeferred ? underWayDeferredMaxMs : underWayMaxMs);
+      if (replied !== undefined) this.remember(claim, userId, replied);
+      return replied;
+    });
+    return { accepted: addition.then((added) => void durable(added)), outcome };
+  }
+
+  private remember(claim: Claim, userId: string, outcome: GrabOutcome): void {
+    if (!isFinal(outcome)) return;
+    this.parts.outcomes.set(claim, userId, outcome);
+    if (outcome.outcome === 'credited') this.parts.pages.outdate(claim.packetId);
+  }
+
+  /** Tier 3 (defer): what is durable is answered at once, its lane is slow. */
+  private async wait(grab: GrabUnderWay): Promise<GrabOutcome | undefined> {
+    await grab.accepted;
+    if (this.parts.features.modeOf('grabs') === 'deferred') return undefined;
+    return within(grab.outcome, this.parts.limits.replyWaitMs);
+  }
+
+  /**
+   * Shares have ended: nothing is accepted any more, but what was accepted before is honoured (invariant 6). It is durable within
+   * `acceptMaxMs`; from then on, when nothing older than the end is outstanding in the lane, the ledger has the last word.
+   */
+  private async grabAfterEnd(claim: Claim, userId: string, nowMs: number): Promise<GrabAnswer> {
+    const oldestMs = await this.oldestInLane(claim);
+    const own = await findGrab(this.parts.pool, { packetId: claim.packetId, userId }).catch(throwLedgerProblem);
+    const isOpen = nowMs < claim.atMs + this.parts.limits.acceptMaxMs || (oldestMs ?? claim.atMs) < claim.atMs;
+    if (own === undefined && isOpen) return this.answer(undefined);
+    const outcome: FinalOutcome = own
+      ? { outcome: 'credited', amountFen: own.amountFen, portion: own.portion }
+      : { outcome: 'expired' };
+    this.remember(claim, userId, outcome);
+    return this.answer(outcome);
+  }
+
+  private async oldestInLane(claim: Claim): Promise<number | undefined> {
+    // an event that Redis does not name any more was settled, and that waited for its lanes
+    if (this.parts.events.isKnown() && this.parts.events.find(claim.eventId) === undefined) return undefined;
+    return await oldestOutstandingMs(this.parts.cache, this.laneOf(claim)).catch(throwQueueProblem);
+  }
+
+  /** @throws ProblemError `dependency_unavailable` when the event is not known here (yet): lanes are fixed per event. */
+  private laneOf(claim: Claim): Lane {
+    const event = this.parts.events.find(claim.eventId);
+    if (event === undefined) throw new ProblemError('dependency_unavailable', 'the event is not known yet');
+    return grabLane(laneOfPacket(claim.packetId, event.grabLaneCount));
+  }
+
+  private answer(outcome: GrabOutcome | undefined): GrabAnswer {
+    this.parts.counter.inc({ outcome: outcome?.outcome ?? 'pending' });
+    switch (outcome?.outcome) {
+      case 'credited':
+        return { status: 'credited', amountFen: outcome.amountFen, portion: outcome.portion };
+      case 'empty':
+        return { status: 'empty' };
+      case 'taken':
+      case 'expired':
+        throw new ProblemError('share_expired');
+      case 'no_grant_yet':
+      case 'dead':
+      case undefined:
+        return { status: 'pending', pollAfterMs: this.parts.features.pollAfterMs(pollAfterBaseMs) };
+    }
+  }
+}
+
+type Durable = Extract<LaneAddition<GrabOutcome>, { status: 'durable' }>;
+
+/** @throws ProblemError `queue_unavailable` when it may or may not run, `overloaded` when it certainly does not. */
+function durable(addition: LaneAddition<GrabOutcome>): Durable {
+  switch (addition.status) {
+    case 'durable':
+      return addition;
+    case 'queue_unavailable':
+      throw new ProblemError('queue_unavailable');
+    case 'buffer_full':
+    case 'too_late':
+      throw new ProblemError('overloaded', 'the lane is behind');
+  }
+}
+
+/** The value, or undefined when it does not come within `waitMs`. Rejects as the promise does. */
+async function within<T>(promise: Promise<T>, waitMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, waitMs, undefined);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,117 @@
+import { hostname } from 'node:os';
+import { type GrabItem, type GrabOutcome, grabReplySchema, type ShareConfig } from '#libs/contracts';
+import { createPool, type Pool } from '#libs/database';
+import { DegradationHolder } from '#libs/degradation';
+import { createKeyRing, type KeyRing } from '#libs/domain';
+import { LaneProducer, ReplyRegistry } from '#libs/queue';
+import { EventReader, readDegradation, subscribeDegradation } from '#libs/redis';
+import type { Logger } from '#libs/runtime';
+import { EventDirectory } from './event-directory.ts';
+import { Feed } from './feed.service.ts';
+import { Grabs } from './grabs.service.ts';
+import { Leaderboards } from './leaderboards.service.ts';
+import { RecentOutcomes } from './recent-outcomes.ts';
+import { ShareMetrics } from './share-metrics.ts';
+import { SharePages } from './share-pages.service.ts';
+import { ShareRedis } from './share-redis.ts';
+
+/** Reads are the first to yield: one that takes longer is given up. */
+const statementTimeoutMs = 1000;
+/** Longest wait for a connection of the pool. */
+const connectionTimeoutMs = 1000;
+const outcomesMax = 100_000;
+
+/** Everything this process is made of, wired by hand: the types check it, Nest only serves it. */
+export interface ShareParts {
+  readonly config: ShareConfig;
+  /** Names this process in replies: unique. */
+  readonly processId: string;
+  readonly keyRing: KeyRing;
+  readonly pool: Pool;
+  readonly redis: ShareRedis;
+  readonly replies: ReplyRegistry<GrabOutcome>;
+  readonly producer: LaneProducer<GrabItem, GrabOutcome>;
+  readonly features: DegradationHolder;
+  readonly events: EventDirectory;
+  readonly pages: SharePages;
+  readonly grabs: Grabs;
+  readonly leaderboards: Leaderboards;
+  readonly feed: Feed;
+  readonly metrics: ShareMetrics;
+}
+
+/** Makes the parts; connections come up in the background. Nothing runs before `ShareLifecycle` starts it. */
+export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
+  const processId = config.SHARE_ID ?? `share-${hostname()}-${process.pid}`;
+  const redis = new ShareRedis(config, processId, log);
+  const pool = createSharePool(config, processId, log);
+  const features = new DegradationHolder({
+    source: {
+      read: () => readDegradation(redis.cache),
+      subscribe: (onState) => subscribeDegradation(redis.channels, onState),
+    },
+    onSource: ({ isReachable, cause }) =>
+      log[isReachable ? 'info' : 'warn']({ isReachable, err: cause }, 'degradation state'),
+  });
+  const events = new EventDirectory(new EventReader(redis.cache, log), log);
+  const replies = new ReplyRegistry<GrabOutcome>({ replySchema: grabReplySchema, log });
+  const producer = new LaneProducer<GrabItem, GrabOutcome>({
+    client: redis.producer,
+    replies,
+    replyTo: processId,
+    log,
+  });
+  const outcomes = new RecentOutcomes(outcomesMax);
+  const nowMs = () => redis.readNowMs();
+  const monotonicMs = () => performance.now();
+  const metrics = new ShareMetrics();
+  const pages = new SharePages({ pool, poolMax: config.DATABASE_POOL_MAX, events, features, outcomes, nowMs });
+  const grabs = new Grabs({
+    pool,
+    cache: redis.cache,
+    clock: redis.clock,
+    producer,
+    events,
+    features,
+    outcomes,
+    pages,
+    limits: {
+      acceptMaxMs: config.GRAB_ACCEPT_MAX_MS,
+      replyWaitMs: config.GRAB_REPLY_WAIT_MS,
+      inFlightMax: config.GRABS_IN_FLIGHT_MAX,
+    },
+    counter: metrics.grabs,
+  });
+  const leaderboards = new Leaderboards({ pool, events, features, log, nowMs, monotonicMs });
+  const feed = new Feed({ events, features, monotonicMs });
+  metrics.watch('hongbao_grabs_under_way', 'grabs accepted and not answered', () => grabs.inFlight());
+  metrics.watch('hongbao_feed_streams', 'feed streams open', () => feed.size());
+  const keyRing = createKeyRing(config.TICKET_KEYS);
+  return {
+    config,
+    processId,
+    keyRing,
+    pool,
+    redis,
+    replies,
+    producer,
+    features,
+    events,
+    pages,
+    grabs,
+    leaderboards,
+    feed,
+    metrics,
+  };
+}
+
+function createSharePool(config: ShareConfig, processId: string, log: Logger): Pool {
+  return createPool({
+    connectionString: config.DATABASE_URL,
+    applicationName: processId,
+    max: config.DATABASE_POOL_MAX,
+    statementTimeoutMs,
+    connectionTimeoutMs,
+    onIdleError: (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'),
+  });
+}
