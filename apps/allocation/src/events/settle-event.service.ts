@@ -1,0 +1,154 @@
+import {
+  beginSettlement,
+  closeBlocks,
+  countOpenDeadLetters,
+  type EventRecord,
+  loadEventSecret,
+  moveEvent,
+  type Pool,
+  type PoolSums,
+  type PrismaClient,
+  readPoolSums,
+  settleEvent,
+} from '#libs/database';
+import { eventStateDue } from '#libs/domain';
+import { isRedisAway, type RedisClient, type StoreClock } from '#libs/redis';
+import type { Logger } from '#libs/runtime';
+import { conflict, type EventOutcome } from './event-outcome.ts';
+import { loadEvent } from './event-store.ts';
+import { type BusyLane, findBusyLane } from './quiet-lanes.ts';
+import { settleAtMs } from './settle-time.ts';
+import type { SnapshotBoard } from './snapshot-board.ts';
+
+export interface SettleEventDeps {
+  readonly pool: Pool;
+  /** Its statements may take long: sums over all transfers of the event. */
+  readonly reportPool: Pool;
+  readonly prisma: PrismaClient;
+  readonly cache: RedisClient;
+  readonly clock: StoreClock;
+  readonly board: SnapshotBoard;
+  readonly logger: Logger;
+  readonly stockLeadMs: number;
+  /** How long one call waits for the lanes to be quiet. */
+  readonly quietWaitMaxMs: number;
+}
+
+/** Between two looks at lanes that are still busy. */
+const quietPollMs = 100;
+/** What `possibleAt` adds to now when accepted items are still under way: lanes that work need far less. */
+const busyLaneRetryMs = 5000;
+/** Blocks per transaction: short ones, so that an event of millions of blocks holds nothing up. */
+const closeBlocksMax = 10_000;
+
+/**
+ * Ends the life of an event: closes its blocks, refunds what nobody claimed and reveals the secret. Each step is idempotent and
+ * rests on what the ones before it committed, so a call that died anywhere is finished by the next one with the same result:
+ * from `beginSettlement` on nothing is granted or grabbed, hence the refunds are the same whenever they are computed.
+ */
+export class SettleEvent {
+  constructor(private readonly deps: SettleEventDeps) {}
+
+  async settle(eventId: number): Promise<EventOutcome> {
+    try {
+      return await this.settleOrRefuse(eventId);
+    } catch (error) {
+      if (!isRedisAway(error)) throw error;
+      return { outcome: 'store_away' };
+    }
+  }
+
+  private async settleOrRefuse(eventId: number): Promise<EventOutcome> {
+    const event = await loadEvent(this.deps.prisma, eventId);
+    if (event === undefined) return { outcome: 'event_unknown' };
+    if (event.state === 'settled') return { outcome: 'done', event };
+    if (event.settlingAtMs === undefined) {
+      const refusal = await this.findRefusal(event);
+      if (refusal === 'moved') return this.settleOrRefuse(eventId);
+      if (refusal !== undefined) return refusal;
+    }
+    return this.finish(event);
+  }
+
+  /** Why the event cannot be settled now; 'moved' when its end was due and is written down now. */
+  private async findRefusal(event: EventRecord): Promise<EventOutcome | 'moved' | undefined> {
+    const nowMs = this.deps.clock.nowMs();
+    if (nowMs === undefined) return { outcome: 'store_away' };
+    if (event.state !== 'closed') return (await this.closeIfDue(event, nowMs)) ? 'moved' : conflict(event, 'settled');
+    const possibleAtMs = settleAtMs(event, this.deps.stockLeadMs);
+    if (nowMs < possibleAtMs) {
+      return { outcome: 'too_early', possibleAtMs, detail: 'tickets or shares of the event are still valid' };
+    }
+    // in this order: what leaves a lane as a dead letter is there when the lane is quiet
+    return (await this.refuseBusyLanes(event)) ?? this.refuseDeadLetters(event);
+  }
+
+  /** A dead letter is an accepted open or grab as well: its money is not given back before somebody looked at it. */
+  private async refuseDeadLetters(event: EventRecord): Promise<EventOutcome | undefined> {
+    const letters = await countOpenDeadLetters(this.deps.pool, event.id);
+    return letters === 0 ? undefined : conflict(event, 'settled', `${letters} dead letter(s) of it wait for a replay`);
+  }
+
+  private async closeIfDue(event: EventRecord, nowMs: number): Promise<boolean> {
+    const { state, id, endsAtMs } = event;
+    if ((state !== 'armed' && state !== 'live') || eventStateDue(event, nowMs) !== 'closed') return false;
+    await moveEvent(this.deps.pool, { eventId: id, from: state, to: 'closed', atMs: endsAtMs });
+    return true;
+  }
+
+  private async refuseBusyLanes(event: EventRecord): Promise<EventOutcome | undefined> {
+    const busy = await this.waitForQuietLanes(event);
+    if (busy === undefined) return undefined;
+    const nowMs = this.deps.clock.nowMs();
+    if (nowMs === undefined) return { outcome: 'store_away' };
+    const detail = `lane ${busy.lane} still has items that were accepted ${nowMs - busy.oldestMs} ms ago`;
+    return { outcome: 'too_early', possibleAtMs: nowMs + busyLaneRetryMs, detail };
+  }
+
+  /** Invariant 6: what was accepted of the event is booked before anything is refunded. */
+  private async waitForQuietLanes(event: EventRecord): Promise<BusyLane | undefined> {
+    const { cache, stockLeadMs, quietWaitMaxMs } = this.deps;
+    const deadline = performance.now() + quietWaitMaxMs;
+    for (;;) {
+      const busy = await findBusyLane(cache, event, stockLeadMs);
+      if (busy === undefined || performance.now() >= deadline) return busy;
+      await new Promise((resolve) => setTimeout(resolve, quietPollMs));
+    }
+  }
+
+  private async finish(event: EventRecord): Promise<EventOutcome> {
+    const { pool, reportPool, prisma, board, clock, logger } = this.deps;
+    const atMs = clock.nowMs();
+    if (atMs === undefined) return { outcome: 'store_away' };
+    if (!(await beginSettlement(pool, { eventId: event.id, atMs }))) return this.settledMeanwhile(event.id);
+    while ((await closeBlocks(pool, { eventId: event.id, limit: closeBlocksMax })) > 0);
+    const refunds = (await readPoolSums(reportPool, event.id)).map(refundOf);
+    const secret = await loadEventSecret(pool, event.id);
+    if (secret === undefined) throw new Error(`event ${event.id} was armed and has no secret`);
+    const isSettled = await settleEvent(pool, {
+      eventId: event.id,
+      atMs,
+      revealedSecret: secret.toString('hex'),
+      refunds,
+    });
+    if (!isSettled) return this.settledMeanwhile(event.id);
+    const settled = await loadEvent(prisma, event.id);
+    await board.tell(settled!);
+    logger.info({ eventId: event.id, refundedFen: refunds.reduce((sum, r) => sum + r.amountFen, 0) }, 'event settled');
+    return { outcome: 'done', event: settled! };
+  }
+
+  /** Another call may have been faster: then its result is the result. */
+  private async settledMeanwhile(eventId: number): Promise<EventOutcome> {
+    const event = await loadEvent(this.deps.prisma, eventId);
+    if (event === undefined) return { outcome: 'event_unknown' };
+    return event.state === 'settled' ? { outcome: 'done', event } : conflict(event, 'settled');
+  }
+}
+
+/** What nobody claimed of a pool (invariant 8). */
+function refundOf(sums: PoolSums): { poolId: number; amountFen: number } {
+  const amountFen = sums.budgetFen + sums.shareBudgetFen - sums.grantedFen - sums.grabbedFen;
+  if (amountFen < 0) throw new Error(`pool ${sums.poolId} gave ${-amountFen} fen more than it has: settle is stopped`);
+  return { poolId: sums.poolId, amountFen };
+}

@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { lastIssueMs, lastOpenMs, settleAtMs, sharesEndMs } from './settle-time.ts';
+
+const event = {
+  endsAtMs: 100_000,
+  sharesEndAtMs: 200_000,
+  closedAtMs: 100_000,
+  blockLifeMs: 10_000,
+  ticketTtlMs: 5000,
+  graceMs: 1000,
+  pools: [{ sharePortions: 0 }, { sharePortions: 3 }],
+};
+const withoutShares = { ...event, pools: [{ sharePortions: 0 }] };
+const leadMs = 2000;
+
+describe('when an event may be settled', () => {
+  it('waits for the tickets that were issued last, and for the shares if it has any', () => {
+    expect(settleAtMs(withoutShares, leadMs)).toBe(100_000 + 5000 + 1000);
+    expect(settleAtMs(event, leadMs)).toBe(200_000 + 1000);
+    expect(sharesEndMs(withoutShares)).toBeUndefined();
+  });
+
+  it('waits for blocks in the hands of gateways that have not heard of an early close, but never past the end', () => {
+    expect(lastIssueMs({ ...event, closedAtMs: 50_000 }, leadMs)).toBe(62_000);
+    expect(lastOpenMs({ ...event, closedAtMs: 50_000 }, leadMs)).toBe(67_000);
+    expect(lastIssueMs({ ...event, closedAtMs: 95_000 }, leadMs)).toBe(100_000);
+    expect(lastIssueMs({ ...event, closedAtMs: undefined }, leadMs)).toBe(100_000);
+  });
+});

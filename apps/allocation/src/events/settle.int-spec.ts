@@ -1,0 +1,142 @@
+// Settle: refused until it is possible, the same result however often it dies in between, and a proof that can fail.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { OpsEvent, Reconciliation } from '#libs/contracts';
+import { beginSettlement, closeBlocks, type EventRecord } from '#libs/database';
+import { laneOfBlock } from '#libs/domain';
+import { addOutstanding, grabLane, openLane, removeOutstanding } from '#libs/queue';
+import { AllocationRig, type Answer } from '../testing/allocation-rig.ts';
+import { planOf } from '../testing/plans.ts';
+import type { Issued } from '../testing/test-gateway.ts';
+
+const wait = { timeout: 30_000, interval: 50 };
+let rig: AllocationRig;
+beforeAll(async () => {
+  rig = await AllocationRig.create();
+});
+afterAll(async () => {
+  await rig?.close();
+});
+
+const settle = (event: EventRecord) => rig.allocation.act(String(event.id), 'settle');
+const possibleAtOf = ({ body }: Answer<OpsEvent>) => Date.parse(body['possibleAt'] as string);
+
+/** A short event with shares of which some packets were opened and grabbed, closed by now; its shares go on for an hour. */
+async function playedEvent(): Promise<{ event: EventRecord; packets: Issued[] }> {
+  const event = await rig.arm(
+    planOf({ lastsMs: 1500, sharesLastMs: 3_600_000, sponsors: 2, pool: { sharePortions: 3, shareBudgetFen: 640 } }),
+  );
+  const packets: Issued[] = [];
+  await expect.poll(async () => packets.push(...(await rig.gateway.take(event))), wait).toBeGreaterThanOrEqual(64);
+  const opened = packets.slice(0, 50);
+  const outcomes = await Promise.all(
+    opened.map((packet, i) => rig.gateway.open(event, packet, `owner-${event.id}-${i}`)),
+  );
+  expect(new Set(outcomes.map((outcome) => outcome?.outcome))).toEqual(new Set(['credited']));
+  const grabs = await Promise.all(
+    opened.slice(0, 10).map((packet, i) => rig.gateway.grab(event, packet, `owner-${event.id}-${i}`, 'friend')),
+  );
+  expect(new Set(grabs.map((grab) => grab?.outcome))).toEqual(new Set(['credited']));
+  await expect.poll(async () => (await rig.record(event.id)).state, wait).toBe('closed');
+  return { event, packets };
+}
+
+/** Lets the shares of an event end now: an hour is long for a test. */
+const endShares = (event: EventRecord) =>
+  rig.pool.query('UPDATE events SET shares_end_at = ends_at WHERE id = $1', [event.id]);
+
+describe('settle', () => {
+  it('is refused with the time from which it is possible, while the event goes on, while shares are valid and while lanes are busy', async () => {
+    const running = await rig.arm(planOf({ lastsMs: 3_600_000 }));
+    expect((await settle(running)).body.code).toBe('state_conflict');
+
+    const { event, packets } = await playedEvent();
+    const early = await settle(event);
+    expect([early.status, early.body.code]).toEqual([409, 'too_early']);
+    expect(possibleAtOf(early)).toBe(event.sharesEndAtMs + event.graceMs);
+    await endShares(event);
+
+    // an accepted open that is still on its way holds the refund back (invariant 6)
+    const { poolId, blockNo } = packets.at(-1)!;
+    const lane = openLane(laneOfBlock(poolId, blockNo, event.openLaneCount!));
+    await addOutstanding(rig.gateway.cache, lane, 'still-on-its-way', event.endsAtMs);
+    const isBusy = async () => {
+      const answer = await settle(event);
+      return (
+        answer.body.code === 'too_early' && answer.body.detail!.includes(lane) && possibleAtOf(answer) > Date.now()
+      );
+    };
+    await expect.poll(isBusy, wait).toBe(true);
+    await removeOutstanding(rig.gateway.cache, lane, ['still-on-its-way']);
+    // what other events have in the lanes by now does not matter
+    await addOutstanding(rig.gateway.cache, lane, 'of-another-event', event.endsAtMs + 3_600_000);
+    await addOutstanding(rig.gateway.cache, grabLane(0), 'a-grab-of-another-event', event.endsAtMs + 3_600_000);
+    expect((await settle(event)).body.state).toBe('settled');
+    await removeOutstanding(rig.gateway.cache, lane, ['of-another-event']);
+    await removeOutstanding(rig.gateway.cache, grabLane(0), ['a-grab-of-another-event']);
+  }, 90_000);
+
+  it('books the same refunds however often it is sent at once and wherever it died before', async () => {
+    const crashes: Record<string, (event: EventRecord) => Promise<unknown>> = {
+      'before its first step': async () => undefined,
+      'after booking was ended': (event) => beginSettlement(rig.pool, { eventId: event.id, atMs: Date.now() }),
+      'with some blocks closed': async (event) => {
+        await beginSettlement(rig.pool, { eventId: event.id, atMs: Date.now() });
+        expect(await closeBlocks(rig.pool, { eventId: event.id, limit: 7 })).toBe(7);
+      },
+      'with all blocks closed': async (event) => {
+        await beginSettlement(rig.pool, { eventId: event.id, atMs: Date.now() });
+        while ((await closeBlocks(rig.pool, { eventId: event.id, limit: 1000 })) > 0);
+      },
+    };
+    for (const [where, crash] of Object.entries(crashes)) {
+      const { event, packets } = await playedEvent();
+      await endShares(event);
+      const before = await rig.allocation.reconcile(String(event.id));
+      await expect.poll(async () => Date.now() > event.endsAtMs + event.ticketTtlMs + event.graceMs, wait).toBe(true);
+      await crash(event);
+      // whatever it had begun, an open that comes now is refused or was booked before
+      const late = await rig.gateway.open(event, packets.at(-1)!, `late-${event.id}`, event.endsAtMs);
+      const claimed = late?.outcome === 'credited' ? late.amountFen : 0;
+      const answers = await Promise.all([settle(event), settle(event), settle(event)]);
+      expect(
+        answers.map(({ body }) => body.state),
+        where,
+      ).toEqual(['settled', 'settled', 'settled']);
+      const after = await rig.allocation.reconcile(String(event.id));
+      expect(after, where).toMatchObject({ balanced: true, violations: [], unclaimedFen: 0 });
+      expect(after.refundedFen, where).toBe(before.unclaimedFen - claimed);
+      expect((await settle(event)).body.secret).toBe(answers[0]!.body.secret);
+    }
+  }, 120_000);
+});
+
+describe('the proof', () => {
+  it('fails and names the grant, the wallet and the pool when somebody changed the ledger', async () => {
+    const { event, packets } = await playedEvent();
+    const [packet] = packets;
+    const tamper = (sql: string, ...values: unknown[]) =>
+      rig.pool.query(
+        `SET session_replication_role = replica; ${sql}`.replace(/\$(\d)/g, (_, n) => String(values[Number(n) - 1])),
+      );
+    try {
+      await tamper('UPDATE grants SET amount_fen = amount_fen + 1 WHERE packet_id = $1', packet!.packetId);
+      expectNamed(await rig.allocation.reconcile(String(event.id)), `packet ${packet!.packetId}`, 'are derived');
+
+      await tamper(
+        "UPDATE transfers SET amount_fen = amount_fen + 1 WHERE kind = 'grant' AND ref = $1",
+        packet!.packetId,
+      );
+      expectNamed(await rig.allocation.reconcile(String(event.id)), `pool ${packet!.poolId}: budget`, 'is not granted');
+
+      await tamper("UPDATE accounts SET balance_fen = balance_fen + 5 WHERE kind = 'wallet' AND name = 'friend'");
+      expectNamed(await rig.allocation.reconcile(String(event.id)), 'wallet_balance');
+    } finally {
+      await rig.pool.query('SET session_replication_role = DEFAULT');
+    }
+  });
+});
+
+function expectNamed(report: Reconciliation, ...texts: string[]): void {
+  expect(report.balanced).toBe(false);
+  for (const text of texts) expect(report.violations.join('\n')).toContain(text);
+}

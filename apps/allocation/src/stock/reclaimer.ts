@@ -1,0 +1,80 @@
+import {
+  type EventRecord,
+  listReclaimable,
+  type PoolClient,
+  type ReclaimCandidate,
+  reclaimBlocks,
+} from '#libs/database';
+import { canReclaim, laneOfBlock } from '#libs/domain';
+import { dropOrphans, grabLane, type Lane, oldestOutstandingMs, openLane } from '#libs/queue';
+import type { RedisClient } from '#libs/redis';
+import type { Logger } from '#libs/runtime';
+import type { AllocationMetrics } from '../process/metrics.ts';
+
+/** Blocks looked at in one round, oldest first; what a lane that is behind holds back must not crowd out the others. */
+const candidatesMax = 8192;
+/** An outstanding entry this old whose job does not exist has none coming: many times over what enqueuing may take. */
+const orphanAfterMs = 60_000;
+
+export interface ReclaimerDeps {
+  readonly cache: RedisClient;
+  readonly logger: Logger;
+  readonly metrics: AllocationMetrics;
+  readonly openLaneCount: number;
+  readonly grabLaneCount: number;
+}
+
+/**
+ * Takes back the blocks whose time, tickets and grace are past, if no accepted open of them can be on its way (invariant 3). What
+ * is on its way is in Redis: while that cannot be asked, nothing is reclaimed.
+ */
+export class Reclaimer {
+  constructor(private readonly deps: ReclaimerDeps) {}
+
+  /** One round over a live event; the pools of which blocks were reclaimed. @throws the database's or the client's error. */
+  async reclaim(client: PoolClient, event: EventRecord, nowMs: number): Promise<Set<number>> {
+    if (event.state !== 'live') return new Set();
+    const candidates = await listReclaimable(client, { eventId: event.id, nowMs, limit: candidatesMax });
+    const quiet = await this.quietOf(event, candidates, nowMs);
+    if (quiet.length === 0) return new Set();
+    const { reclaimed, closed } = await reclaimBlocks(client, { nowMs, candidates: quiet });
+    this.deps.metrics.blocks.inc({ change: 'reclaimed' }, reclaimed);
+    this.deps.metrics.blocks.inc({ change: 'closed' }, closed);
+    return new Set(quiet.map(({ poolId }) => poolId));
+  }
+
+  /** Entries whose enqueue failed, or whose producer or consumer died in between, must not hold blocks back for ever. */
+  async dropOrphans(nowMs: number): Promise<void> {
+    const { openLaneCount, grabLaneCount, cache, logger } = this.deps;
+    const lanes = [...lanesOf(openLane, openLaneCount), ...lanesOf(grabLane, grabLaneCount)];
+    for (const lane of lanes) {
+      const dropped = await dropOrphans(cache, lane, { acceptedBeforeMs: nowMs - orphanAfterMs });
+      if (dropped > 0) logger.info({ lane, dropped }, 'outstanding entries without a job were dropped');
+    }
+  }
+
+  /**
+   * The candidates with a quiet lane. The index is read after the candidates were listed: each entry of their opens is in it
+   * since before their grace was over, or its commit is done.
+   */
+  private async quietOf(
+    event: EventRecord,
+    candidates: readonly ReclaimCandidate[],
+    nowMs: number,
+  ): Promise<ReclaimCandidate[]> {
+    const laneNoOf = ({ poolId, blockNo }: ReclaimCandidate) => laneOfBlock(poolId, blockNo, event.openLaneCount!);
+    const oldest = new Map<number, number | undefined>();
+    for (const laneNo of new Set(candidates.map(laneNoOf))) {
+      oldest.set(laneNo, await oldestOutstandingMs(this.deps.cache, openLane(laneNo)));
+    }
+    const { ticketTtlMs, graceMs } = event;
+    return candidates.filter((candidate) => {
+      const block = { state: 'out', issueUntilMs: candidate.issueUntilMs, ticketTtlMs, graceMs } as const;
+      return canReclaim({ nowMs, block, oldestOutstandingMs: oldest.get(laneNoOf(candidate)) });
+    });
+  }
+}
+
+function lanesOf(laneOf: (no: number) => Lane, count: number): Lane[] {
+  return Array.from({ length: count }, (_, no) => laneOf(no));
+}

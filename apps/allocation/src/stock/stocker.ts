@@ -1,0 +1,143 @@
+import type { StockedBlock } from '#libs/contracts';
+import {
+  type EventRecord,
+  type PoolClient,
+  type PoolRecord,
+  restockBlocks,
+  type StockedBlockRow,
+  stockBlocks,
+} from '#libs/database';
+import { pushBlocks, pushBlocksMax, type RedisClient } from '#libs/redis';
+import type { AllocationMetrics } from '../process/metrics.ts';
+import { blocksDue, issueUntilMs, mayRestock, type StockWave } from './stock-plan.ts';
+
+/** Blocks of one pool per tick: a million packets a second, twenty times what is planned for a whole event. */
+const stockPerTickMax = 1024;
+/** Restocked blocks of one pool per tick: each is a row update with its grants looked up. */
+const restockPerTickMax = 256;
+/**
+ * Blocks on a pool's list, and never more than the pool has: each block can be issued from one place on it only, so what is older
+ * has timed out there.
+ */
+const listBlocksMax = 8192;
+
+export interface StockTick {
+  readonly client: PoolClient;
+  readonly nowMs: number;
+  /** Stamp of the store that the blocks are for. */
+  readonly stamp: string;
+}
+
+export type Stocked = 'pushed' | 'nothing' | 'store_changed';
+
+/**
+ * Stocks pools along their release curves, and reclaimed blocks again in their next epoch. The row of a block is committed first;
+ * a push that fails, or whose outcome is unknown, is never repeated: time brings the block back (invariant 2).
+ */
+export class Stocker {
+  /** Pools that have, or may have, reclaimed blocks; asking all pools each tick would be thousands of round trips. */
+  private readonly restockable = new Set<number>();
+  private readonly known = new Set<number>();
+  /** What the pools' next blocks are since events were loaded. */
+  private readonly nextBlocks = new Map<number, number>();
+
+  constructor(
+    private readonly cache: RedisClient,
+    private readonly metrics: AllocationMetrics,
+    private readonly leadMs: number,
+  ) {}
+
+  /** Blocks of these pools were reclaimed. */
+  addRestockable(poolIds: Iterable<number>): void {
+    for (const poolId of poolIds) this.restockable.add(poolId);
+  }
+
+  /** One tick over the pools of an event. @throws the database's or the client's error: what was committed comes back by time. */
+  async stock(tick: StockTick, event: EventRecord): Promise<Stocked> {
+    if (event.state !== 'armed' && event.state !== 'live') return 'nothing';
+    const waves = new Map(event.waves.map((wave) => [wave.no, wave]));
+    const rows: StockedBlockRow[] = [];
+    for (const pool of event.pools) {
+      const wave = waves.get(pool.waveNo)!;
+      rows.push(...(await this.stockPool(tick, event, wave, pool)));
+      rows.push(...(await this.restockPool(tick, event, wave, pool)));
+    }
+    return this.push(event, rows, tick.stamp);
+  }
+
+  private async stockPool(
+    { client, nowMs }: StockTick,
+    event: EventRecord,
+    wave: StockWave,
+    pool: PoolRecord,
+  ): Promise<StockedBlockRow[]> {
+    const { poolId } = pool;
+    const nextBlock = Math.max(pool.nextBlock, this.nextBlocks.get(poolId) ?? 0);
+    const upToBlock = blocksDue(wave, pool, nowMs, this.leadMs);
+    const untilMs = issueUntilMs(event, wave, nowMs);
+    if (untilMs === undefined || upToBlock <= nextBlock) return [];
+    const rows = await stockBlocks(client, {
+      poolId,
+      upToBlock,
+      countMax: stockPerTickMax,
+      issueUntilMs: untilMs,
+      stockedAtMs: nowMs,
+    });
+    this.nextBlocks.set(poolId, Math.max(nextBlock, ...rows.map(({ blockNo }) => blockNo + 1)));
+    this.metrics.blocks.inc({ change: 'stocked' }, rows.length);
+    return rows;
+  }
+
+  private async restockPool(
+    { client, nowMs }: StockTick,
+    event: EventRecord,
+    wave: StockWave,
+    pool: PoolRecord,
+  ): Promise<StockedBlockRow[]> {
+    const { poolId } = pool;
+    // a stocker that has just taken over does not know what its predecessor reclaimed
+    if (!this.known.has(poolId)) this.restockable.add(poolId);
+    this.known.add(poolId);
+    const untilMs = issueUntilMs(event, wave, nowMs);
+    if (untilMs === undefined || event.state !== 'live' || !this.restockable.has(poolId)) return [];
+    if (!mayRestock(event, wave, nowMs)) return [];
+    const { stocked, closed } = await restockBlocks(client, {
+      poolId,
+      countMax: restockPerTickMax,
+      issueUntilMs: untilMs,
+      stockedAtMs: nowMs,
+    });
+    if (stocked.length + closed < restockPerTickMax) this.restockable.delete(poolId);
+    this.metrics.blocks.inc({ change: 'restocked' }, stocked.length);
+    return stocked;
+  }
+
+  private async push(event: EventRecord, rows: readonly StockedBlockRow[], stamp: string): Promise<Stocked> {
+    for (const [limit, alike] of byListLimit(event, rows)) {
+      for (let from = 0; from < alike.length; from += pushBlocksMax) {
+        const blocks = alike.slice(from, from + pushBlocksMax).map(stockedBlockOf);
+        const pushed = await pushBlocks(this.cache, { expectedStamp: stamp, blocks, listBlocksMax: limit });
+        if (pushed.status === 'store_changed') return 'store_changed';
+        this.metrics.blocks.inc({ change: 'pushed' }, blocks.length);
+      }
+    }
+    return rows.length === 0 ? 'nothing' : 'pushed';
+  }
+}
+
+/** The rows by the limit of their pools' lists: most events have pools of one or two sizes, so this is one or two pushes. */
+function byListLimit(event: EventRecord, rows: readonly StockedBlockRow[]): Map<number, StockedBlockRow[]> {
+  const limits = new Map(event.pools.map(({ poolId, blockCount }) => [poolId, Math.min(blockCount, listBlocksMax)]));
+  const groups = new Map<number, StockedBlockRow[]>();
+  for (const row of rows) {
+    const limit = limits.get(row.poolId)!;
+    const group = groups.get(limit);
+    if (group === undefined) groups.set(limit, [row]);
+    else group.push(row);
+  }
+  return groups;
+}
+
+function stockedBlockOf({ poolId, blockNo, epoch, issueUntilMs: untilMs, mask }: StockedBlockRow): StockedBlock {
+  return { poolId, blockNo, epoch, issueUntilMs: untilMs, mask: Buffer.from(mask).toString('base64url') };
+}
