@@ -1,0 +1,9 @@
+export { freePort, isPortFree } from './free-port.ts';
+export type { LocalServer } from './local-server.ts';
+export { openLog, readLogTail } from './log-file.ts';
+export { parentDeathCommand } from './parent-death.ts';
+export { type PostgresOptions, startPostgres } from './postgres.ts';
+export { makePassableDir } from './postgres-files.ts';
+export { type RedisOptions, startRedis } from './redis.ts';
+export { findRedisServer } from './redis-server.ts';
+export { type ServerExit, ServerStartError } from './server-process.ts';

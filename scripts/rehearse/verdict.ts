@@ -1,0 +1,54 @@
+import type { Reconciliation } from '#libs/contracts';
+import { findDoubles, findProofViolations, findUserViolations, type Promises } from './audit.ts';
+import { readLedgers } from './ledger.ts';
+import { insist } from './patience.ts';
+import { settleEvent } from './proof.ts';
+import { serverNowMs } from './scene.ts';
+import type { Stage } from './stage.ts';
+
+export interface Verdict {
+  readonly beforeSettle: Reconciliation;
+  readonly afterSettle: Reconciliation | undefined;
+  readonly violations: readonly string[];
+}
+
+/** A read that is younger than now by this much, by any clock, knows of every answer that was given. */
+const clockMarginMs = 1500;
+
+/** Closes the event, checks every promise against the books, settles, and takes the proof before and after. */
+export async function passVerdict(
+  { scene, night, ops }: Stage,
+  userIds: readonly string[],
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const { eventId, journal, tasks } = scene;
+  const promises: Promises = {
+    opens: journal.creditedOpens(),
+    denials: journal.deniedOpens(),
+    grabs: journal.creditedGrabs(),
+  };
+  await insist(() => ops.close(eventId, 'rehearsal'));
+  const beforeSettle = await insist(() => ops.reconciliation(eventId));
+  say(`checking ${promises.opens.length} packets and ${promises.grabs.length} portions against the books`);
+  const { ledgers, unread } = await readLedgers(scene, userIds, serverNowMs(scene) + clockMarginMs);
+  const isSettled = await settleEvent(ops, eventId, signal);
+  const afterSettle = isSettled ? await insist(() => ops.reconciliation(eventId)) : undefined;
+  const rules = { eventId, perUserMax: night.plan.perUserMax ?? 1 };
+  return {
+    beforeSettle,
+    afterSettle,
+    violations: [
+      ...(promises.opens.length === 0 ? ['nobody was credited anything: the night proves nothing'] : []),
+      ...journal.violations,
+      ...journal.unsettled(),
+      ...tasks.defects,
+      ...unread.map((userId) => `the books of ${userId} could not be read`),
+      ...findDoubles(promises),
+      ...findUserViolations(rules, promises, ledgers),
+      ...findProofViolations('before settlement', beforeSettle, promises),
+      ...(afterSettle ? findProofViolations('after settlement', afterSettle, promises) : ['the event was not settled']),
+      ...(afterSettle?.unclaimedFen ? [`after settlement: ${afterSettle.unclaimedFen} fen are still unclaimed`] : []),
+    ],
+  };
+}

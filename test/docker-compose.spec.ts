@@ -1,0 +1,149 @@
+/** The compose file has the shape that the services' own settings ask for; nothing is started here. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { allocationConfigSchema, gatewayConfigSchema, opsConfigSchema, shareConfigSchema } from '#libs/contracts';
+
+interface Service {
+  image: string;
+  command?: string[];
+  environment?: Record<string, string>;
+  healthcheck?: { test: string[] };
+  depends_on?: Record<string, { condition: string }>;
+  ports?: string[];
+  volumes?: string[];
+}
+
+const root = join(import.meta.dirname, '..');
+const composeText = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
+const compose = parse(composeText, { merge: true }) as { services: Record<string, Service>; volumes: object };
+const example = readFileSync(join(root, '.env.example'), 'utf8');
+const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
+
+/** A filled-in .env. */
+const filled: Record<string, string> = {
+  POSTGRES_PASSWORD: 'p'.repeat(24),
+  INTERNAL_TOKEN: 'i'.repeat(24),
+  LUCK_SECRET: 'l'.repeat(32),
+  SESSION_SECRET: 's'.repeat(32),
+  TICKET_KEYS: `1:${'k'.repeat(43)}`,
+  OPS_TOKEN: 'o'.repeat(24),
+  OPS_VIEWER_TOKEN: 'v'.repeat(24),
+};
+const placeholder = /\$\{(\w+)(?::([-?])([^}]*))?\}/g;
+
+/** Variables as compose puts them in; one without a value and without a default stops it. */
+function interpolate(text: string, values: Record<string, string>): string {
+  return text.replace(placeholder, (_whole, name: string, kind: string | undefined, rest: string | undefined) => {
+    const value = values[name] ?? (kind === '-' ? rest : undefined);
+    if (value === undefined) throw new Error(`${name}: ${rest ?? 'has no value'}`);
+    return value;
+  });
+}
+
+function serviceOf(name: string): Service {
+  const service = compose.services[name];
+  if (!service) throw new Error(`docker-compose.yml has no service ${name}`);
+  return service;
+}
+
+function environmentOf(name: string): Record<string, string> {
+  const entries = Object.entries(serviceOf(name).environment ?? {});
+  return Object.fromEntries(entries.map(([key, text]) => [key, interpolate(text, filled)]));
+}
+
+const schemas = {
+  gateway: gatewayConfigSchema,
+  allocation: allocationConfigSchema,
+  share: shareConfigSchema,
+  ops: opsConfigSchema,
+} as const;
+const services = Object.keys(schemas) as (keyof typeof schemas)[];
+const stores = ['postgres', 'redis'];
+
+describe('docker-compose.yml', () => {
+  it('has every service, the stores and the migration, and no other', () => {
+    expect(Object.keys(compose.services).sort()).toEqual([...services, ...stores, 'migrate'].sort());
+  });
+
+  it.each(services)('%s gets every setting it needs, valid, and none it does not know', (name) => {
+    const environment = environmentOf(name);
+    const parsed = schemas[name].safeParse(environment);
+    expect(parsed.error?.issues ?? []).toEqual([]);
+    expect(Object.keys(environment).filter((key) => !(key in schemas[name].shape))).toEqual([]);
+  });
+
+  it('the gateway and nobody but it lacks the database', () => {
+    const withDatabase = Object.keys(compose.services).filter((name) => 'DATABASE_URL' in environmentOf(name));
+    expect(withDatabase.sort()).toEqual(['allocation', 'migrate', 'ops', 'share']);
+  });
+
+  it.each([...services, ...stores])('%s has a healthcheck', (name) => {
+    expect(serviceOf(name).healthcheck?.test[0]).toBe('CMD');
+  });
+
+  it.each(services)(
+    '%s is asked for its health on the port it listens on, and runs a program that there is',
+    (name) => {
+      const { PORT, OPS_PORT } = environmentOf(name);
+      expect(serviceOf(name).healthcheck?.test.join(' ')).toContain(`:${PORT ?? OPS_PORT}/readyz`);
+      expect(serviceOf(name).command).toEqual(['node', `dist/apps/${name}/src/main.js`]);
+    },
+  );
+
+  it('addresses inside name a service and the port it listens on', () => {
+    for (const name of services) {
+      for (const [key, text] of Object.entries(environmentOf(name))) {
+        if (!/^(ALLOCATION|SHARE)_URL$/.test(key)) continue;
+        const url = new URL(text);
+        expect(`${key} ${url.port}`).toBe(`${key} ${environmentOf(url.hostname)['PORT']}`);
+      }
+    }
+  });
+
+  it('what needs the database waits for the migration, and the migration for PostgreSQL', () => {
+    for (const name of ['allocation', 'share', 'ops']) {
+      expect(serviceOf(name).depends_on?.['migrate']?.condition).toBe('service_completed_successfully');
+    }
+    expect(serviceOf('migrate').depends_on?.['postgres']?.condition).toBe('service_healthy');
+  });
+
+  it('Redis keeps what it was told and evicts nothing (invariant 6)', () => {
+    const command = serviceOf('redis').command?.join(' ');
+    for (const setting of ['--appendonly yes', '--appendfsync always', '--maxmemory-policy noeviction']) {
+      expect(command).toContain(setting);
+    }
+    for (const name of stores) {
+      expect(Object.keys(compose.volumes)).toContain(serviceOf(name).volumes?.[0]?.split(':')[0]);
+    }
+  });
+
+  it('publishes the gateway, operations on this machine only, and nothing else', () => {
+    const published = Object.entries(compose.services).flatMap(([name, { ports = [] }]) =>
+      ports.map((port) => `${name} ${interpolate(port, {})}`),
+    );
+    expect(published.sort()).toEqual(['gateway 3000:3000', 'ops 127.0.0.1:3100:3100']);
+  });
+
+  it('.env.example names exactly the variables that compose asks for, and holds no secret', () => {
+    const asked = new Set([...composeText.matchAll(placeholder)].map(([, name]) => name));
+    const settings = [...example.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => ({ name, value }));
+    expect(settings.map(({ name }) => name).sort()).toEqual([...asked].sort());
+    const required = [...composeText.matchAll(placeholder)]
+      .filter(([, , kind]) => kind === '?')
+      .map(([, name]) => name);
+    const preset = settings.filter(({ name, value }) => required.includes(name) && value !== '');
+    expect(preset).toEqual([]);
+  });
+});
+
+describe('the Dockerfile', () => {
+  it('ends as an unprivileged user on a slim Node 20, with the migrations and the built services', () => {
+    const last = dockerfile.slice(dockerfile.lastIndexOf('FROM '));
+    expect(last).toMatch(/^FROM node:20-bookworm-slim\n/);
+    expect(last).toContain('USER node');
+    expect(last).toContain('COPY prisma prisma');
+    expect(last).toContain('COPY --from=build /app/dist dist');
+  });
+});
