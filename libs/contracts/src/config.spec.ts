@@ -6,6 +6,7 @@ const gateway = {
   REDIS_URL: 'redis://127.0.0.1:6379',
   INTERNAL_TOKEN: 'x'.repeat(16),
   TICKET_KEYS: `1:${key}`,
+  LUCK_SECRET: 'l'.repeat(32),
   SESSION_SECRET: 's'.repeat(16),
   ALLOCATION_URL: 'http://127.0.0.1:3201/',
   SHARE_URL: 'http://127.0.0.1:3202',

@@ -65,6 +65,8 @@ export const gatewayConfigSchema = z
       .regex(/^[A-Za-z0-9._-]{1,64}$/)
       .optional(),
     TICKET_KEYS: keyRingSchema,
+    /** Keys luck, start offsets and user priority: the same on all gateways, and kept for as long as events live. */
+    LUCK_SECRET: z.string().min(32, 'at least 32 characters'),
     SESSION_SECRET: secret.optional(),
     SESSION_JWKS_URL: httpUrl.optional(),
     SESSION_ISSUER: z.string().optional(),

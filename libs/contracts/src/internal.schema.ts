@@ -7,8 +7,8 @@
  *   GET  /internal/v1/events/:id                                           → 200 opsEvent
  *   GET  /internal/v1/events/:id/reconciliation                            → 200 reconciliation
  *   POST /internal/v1/dead-letters/:id/replay                              → 200 deadLetter
- *   GET  /internal/v1/packets/:packetId?userId=                            → 200 packetStatus
- *   GET  /internal/v1/users/:userId/packets?cursor=&limit=                 → 200 internalHistory
+ *   GET  /internal/v1/packets/:packetId?userId=&epoch=                     → 200 packetStatus (epoch of the ticket: optional)
+ *   GET  /internal/v1/users/:userId/packets?cursor=&limit=                 → 200 history
  *   GET  /internal/v1/users/:userId/wallet                                 → 200 wallet
  * share (the user is named by the header `x-hongbao-user`, set by the gateway after it verified the session):
  *   GET  /internal/v1/shares/:token · POST /internal/v1/shares/:token/grab

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Db } from './pool.ts';
 import { findDeadLetter, listDeadLetters } from './read/dead-letters.ts';
 import { listAuditEntries, readDegradation } from './read/operations.ts';
 import { beginSettlement } from './sql/begin-settlement.sql.ts';
@@ -85,6 +86,25 @@ describe('readPacketStatus', () => {
     await beginSettlement(db.pool, { eventId: event.id, atMs: t0 });
     expect(await status('nobody', 1, 0, 2)).toBe('expired');
     expect(await status('holder', 0, 0)).toBe('credited');
+  });
+});
+
+describe('readPacketStatus while the packet is being granted', () => {
+  it('never tells a denial that the grant itself makes (invariants 6, 7)', async () => {
+    const event = await startEvent(db, draftOf(1, { perUserMax: 1 }));
+    const open = openOf(event, 'racer');
+    // the grant is booked right after the first look
+    let looks = 0;
+    const racing = {
+      query: async (...args: Parameters<typeof db.pool.query>) => {
+        const answer = await db.pool.query(...args);
+        if (looks++ === 0) await settleOpens(db.pool, [open]);
+        return answer;
+      },
+    } as unknown as Db;
+    const status = await readPacketStatus(racing, { packetId: open.packetId, userId: 'racer', epoch: 1 });
+    expect(status).toMatchObject({ status: 'credited', amountFen: open.amountFen });
+    expect(looks).toBe(3);
   });
 });
 

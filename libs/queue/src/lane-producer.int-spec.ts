@@ -117,6 +117,7 @@ describe('LaneProducer', () => {
     expect((await side.producer.add(lane, openItem(1), longMs)).status).toBe('queue_unavailable');
     await redis.restart();
     expect(await whenRedisReady(side.client, 20_000)).toBe(true);
+    expect(await whenRedisReady(reader, 20_000)).toBe(true);
     expect((await side.producer.add(lane, openItem(2), longMs)).status).toBe('durable');
     expect((await side.producer.add(grabLane(0), openItem(3), longMs)).status).toBe('durable');
     expect(await reader.hget(keys.job(lane, 'meta'), 'opts.maxLenEvents')).toBe('100');

@@ -1,3 +1,4 @@
+import { setPlanner } from '../planner.ts';
 import type { Db } from '../pool.ts';
 
 /** A fact of the ledger that must not be: the rule that it breaks, the row and what is wrong with it. */
@@ -122,6 +123,8 @@ export async function findViolations(
   db: Db,
   { eventId, limitPerRule }: { eventId: number; limitPerRule: number },
 ): Promise<Violation[]> {
+  // whole tables are hashed or merged: nested loops, which a wrong estimate chooses, would run for hours on a large ledger
+  await setPlanner(db, { enable_nestloop: 'off', enable_bitmapscan: 'on', enable_sort: 'on' });
   const violations: Violation[] = [];
   for (const [rule, sql] of Object.entries(rules)) {
     const text = `SELECT v.subject, v.detail FROM (${sql}) v ORDER BY v.subject LIMIT $2`;

@@ -19,15 +19,25 @@ export type PacketLedgerStatus =
  * it: none of the facts that deny an open ever turns back.
  */
 export async function readPacketStatus(db: Db, question: PacketQuestion): Promise<PacketLedgerStatus> {
-  const grant = await findPacket(db, question.packetId);
-  if (grant !== undefined)
-    return grant.userId === question.userId ? { status: 'credited', ...grant } : { status: 'taken' };
-  return { status: await readDenial(db, question) };
+  const granted = await readGranted(db, question);
+  if (granted !== undefined) return granted;
+  const status = await readDenial(db, question);
+  if (status === 'open') return { status };
+  // a grant of this packet that was booked since the first look may itself be what the denial rests on: it goes first
+  return (await readGranted(db, question)) ?? { status };
+}
+
+async function readGranted(
+  db: Db,
+  { packetId, userId }: PacketQuestion,
+): Promise<Exclude<PacketLedgerStatus, { status: Denial }> | undefined> {
+  const grant = await findPacket(db, packetId);
+  if (grant === undefined) return undefined;
+  return grant.userId === userId ? { status: 'credited', ...grant } : { status: 'taken' };
 }
 
 type Denial = 'open' | 'limit' | 'sponsor_limit' | 'expired' | 'unknown';
 
-/** Another process may grant the packet between the two statements: then this says `open` or a limit that the grant explains. */
 async function readDenial(db: Db, { packetId, userId, epoch }: PacketQuestion): Promise<Denial> {
   const { rows } = await db.query<{ status: Denial }>(
     `SELECT CASE

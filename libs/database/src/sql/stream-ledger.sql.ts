@@ -1,4 +1,5 @@
 import type { Fen } from '#libs/domain';
+import { setPlanner } from '../planner.ts';
 import type { Db } from '../pool.ts';
 
 export interface GrantedPacket {
@@ -17,6 +18,9 @@ export interface LedgerStream {
   readonly pageSize: number;
 }
 
+/** Pages in index order: without statistics the planner would collect and sort all of the rest for each page. */
+const byIndex = { enable_bitmapscan: 'off', enable_sort: 'off' } as const;
+
 /** The last packet id that a pool can have. */
 const packetsPerPoolId = 1n << 39n;
 
@@ -27,6 +31,7 @@ const packetsPerPoolId = 1n << 39n;
 export async function* streamGrants(db: Db, { poolId, pageSize }: LedgerStream): AsyncGenerator<GrantedPacket[]> {
   const end = BigInt(poolId + 1) * packetsPerPoolId;
   let after = BigInt(poolId) * packetsPerPoolId - 1n;
+  await setPlanner(db, byIndex);
   for (;;) {
     const { rows } = await db.query<[packetId: bigint, amountFen: number]>({
       rowMode: 'array',
@@ -43,6 +48,7 @@ export async function* streamGrants(db: Db, { poolId, pageSize }: LedgerStream):
 export async function* streamGrabs(db: Db, { poolId, pageSize }: LedgerStream): AsyncGenerator<GrabbedPortion[]> {
   const end = BigInt(poolId + 1) * packetsPerPoolId;
   let after: [packetId: bigint, portion: number] = [BigInt(poolId) * packetsPerPoolId, 0];
+  await setPlanner(db, byIndex);
   for (;;) {
     const { rows } = await db.query<[packetId: bigint, portion: number, amountFen: number]>({
       rowMode: 'array',
