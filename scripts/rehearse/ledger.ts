@@ -1,4 +1,5 @@
-import { deviceClock, HongbaoClient, type ReadOutcome } from '#libs/client';
+import { setMaxListeners } from 'node:events';
+import { deviceClock, HongbaoAbortedError, HongbaoClient, type ReadOutcome } from '#libs/client';
 import type { HistoryEntry } from '#libs/contracts';
 import { isPassingError } from './patience.ts';
 import type { Scene } from './scene.ts';
@@ -12,9 +13,17 @@ export interface UserLedger {
 
 const readersAtOnce = 24;
 const pageSize = 50;
+/** All books together; what could not be read by then is a violation. */
+const readMaxMs = 180_000;
 /** Reads may come from a cache: they are repeated until they are younger than the last answer of the night. */
-const freshTriesMax = 120;
 const freshPauseMs = 500;
+
+interface Reading {
+  readonly scene: Scene;
+  /** No answer older than this counts, server time. */
+  readonly sinceMs: number;
+  readonly giveUp: AbortSignal;
+}
 
 /** Reads history and wallet of every user, not older than `sinceMs` (server time). */
 export async function readLedgers(
@@ -25,9 +34,12 @@ export async function readLedgers(
   const ledgers: UserLedger[] = [];
   const unread: string[] = [];
   const queue = userIds.values();
+  const giveUp = AbortSignal.any([scene.signal, AbortSignal.timeout(readMaxMs)]);
+  // Every reader's calls listen to it: no leak.
+  setMaxListeners(0, giveUp);
   const read = async (): Promise<void> => {
     for (const userId of queue) {
-      const ledger = await readLedger(scene, userId, sinceMs);
+      const ledger = await readLedger({ scene, sinceMs, giveUp }, userId);
       if (ledger) ledgers.push(ledger);
       else unread.push(userId);
     }
@@ -37,15 +49,16 @@ export async function readLedgers(
 }
 
 /** Undefined when the books could not be read in time. */
-async function readLedger(scene: Scene, userId: string, sinceMs: number): Promise<UserLedger | undefined> {
+async function readLedger(reading: Reading, userId: string): Promise<UserLedger | undefined> {
+  const { scene, giveUp: signal } = reading;
   const client = new HongbaoClient({ baseUrl: scene.gatewayUrl, fetch: scene.fetch, userId });
-  const wallet = await fresh(() => client.wallet(), sinceMs);
+  const wallet = await fresh(reading, () => client.wallet({ signal }));
   if (!wallet) return undefined;
   const packets: HistoryEntry[] = [];
   let cursor: string | undefined;
   do {
     const at = cursor === undefined ? {} : { cursor };
-    const page = await fresh(() => client.history({ limit: pageSize, ...at }), sinceMs);
+    const page = await fresh(reading, () => client.history({ limit: pageSize, ...at }, { signal }));
     if (!page) return undefined;
     packets.push(...page.packets);
     cursor = page.nextCursor;
@@ -54,13 +67,13 @@ async function readLedger(scene: Scene, userId: string, sinceMs: number): Promis
 }
 
 async function fresh<T extends { readonly asOf: string }>(
+  { sinceMs, giveUp }: Reading,
   read: () => Promise<ReadOutcome<T>>,
-  sinceMs: number,
 ): Promise<T | undefined> {
-  for (let tries = 0; tries < freshTriesMax; tries += 1) {
+  while (!giveUp.aborted) {
     const outcome = await patiently(read);
     if (outcome?.outcome === 'ok' && Date.parse(outcome.value.asOf) >= sinceMs) return outcome.value;
-    await deviceClock.sleep(freshPauseMs);
+    await deviceClock.sleep(freshPauseMs, giveUp);
   }
   return undefined;
 }
@@ -70,7 +83,7 @@ async function patiently<T>(read: () => Promise<ReadOutcome<T>>): Promise<ReadOu
   try {
     return await read();
   } catch (error) {
-    if (isPassingError(error)) return undefined;
+    if (isPassingError(error) || error instanceof HongbaoAbortedError) return undefined;
     throw error;
   }
 }

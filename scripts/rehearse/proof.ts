@@ -10,7 +10,7 @@ const settlePauseMs = 500;
 export async function settleEvent(ops: HongbaoOps, eventId: string, signal: AbortSignal): Promise<boolean> {
   const giveUpAtMs = Date.now() + settleMaxMs;
   while (!signal.aborted && Date.now() < giveUpAtMs) {
-    const outcome = await insist(() => ops.settle(eventId, 'rehearsal'));
+    const outcome = await insist(() => ops.settle(eventId, 'rehearsal'), signal);
     if (outcome.outcome === 'settled') return true;
     const waitMs = Date.parse(outcome.possibleAt) - Date.now();
     await deviceClock.sleep(Math.min(Math.max(waitMs, settlePauseMs), giveUpAtMs - Date.now()), signal);

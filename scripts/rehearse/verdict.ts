@@ -28,12 +28,13 @@ export async function passVerdict(
     denials: journal.deniedOpens(),
     grabs: journal.creditedGrabs(),
   };
-  await insist(() => ops.close(eventId, 'rehearsal'));
-  const beforeSettle = await insist(() => ops.reconciliation(eventId));
+  await insist(() => ops.close(eventId, 'rehearsal'), signal);
+  const beforeSettle = await insist(() => ops.reconciliation(eventId), signal);
   say(`checking ${promises.opens.length} packets and ${promises.grabs.length} portions against the books`);
   const { ledgers, unread } = await readLedgers(scene, userIds, serverNowMs(scene) + clockMarginMs);
+  signal.throwIfAborted();
   const isSettled = await settleEvent(ops, eventId, signal);
-  const afterSettle = isSettled ? await insist(() => ops.reconciliation(eventId)) : undefined;
+  const afterSettle = isSettled ? await insist(() => ops.reconciliation(eventId), signal) : undefined;
   const rules = { eventId, perUserMax: night.plan.perUserMax ?? 1 };
   return {
     beforeSettle,

@@ -19,7 +19,7 @@ describe('loadSecrets', () => {
     const first = await loadSecrets(dataDir, {});
     expect(await loadSecrets(dataDir, {})).toEqual(first);
     expect((await stat(join(dataDir, 'secrets.json'))).mode & 0o777).toBe(0o600);
-    expect(new Set(Object.values(first)).size).toBe(5);
+    expect(new Set(Object.values(first)).size).toBe(6);
     expect(keyRingSchema.parse(first.TICKET_KEYS)).toMatchObject([{ id: 1 }]);
   });
 

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { type GatewayConfig, type OpenItem, type OpenOutcome, openReplySchema } from '#libs/contracts';
 import { DegradationHolder } from '#libs/degradation';
 import { createKeyRing, type KeyRing } from '#libs/domain';
-import { LaneProducer, ReplyRegistry } from '#libs/queue';
+import { LaneProducer, oldestOutstandingMs, ReplyRegistry } from '#libs/queue';
 import {
   addIssued,
   EventReader,
@@ -18,6 +18,7 @@ import { EventsService } from './events/events.service.ts';
 import { FeedStreams } from './forward/feed-streams.ts';
 import { ShareForwarder } from './forward/share-forwarder.ts';
 import { FrontDoor } from './front-door.ts';
+import { LateTickets } from './open/late-tickets.ts';
 import { OpenCounters } from './open/open-counters.ts';
 import { OpensService } from './open/opens.service.ts';
 import { LedgerReads } from './packets/ledger-reads.ts';
@@ -154,7 +155,11 @@ function moneyParts(
     replyWaitMs: config.OPEN_REPLY_WAIT_MS,
     inFlightMax: config.OPENS_IN_FLIGHT_MAX,
   };
-  const opens = new OpensService({ ...base, producer, ledger, answers, counters: openCounters, limits });
+  const lateTickets = new LateTickets({
+    oldestOutstandingMs: (lane) => oldestOutstandingMs(redis.cache, lane),
+    acceptMaxMs: limits.acceptMaxMs,
+  });
+  const opens = new OpensService({ ...base, producer, ledger, answers, lateTickets, counters: openCounters, limits });
   const packets = new PacketsService({ ...base, ledger, answers });
   const shareTokens = new ShareTokensService({ ...base, ledger });
   return { replies, producer, ledger, answers, openCounters, opens, packets, shareTokens };

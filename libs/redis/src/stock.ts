@@ -109,6 +109,15 @@ export async function stockLengths(client: RedisClient, poolIds: readonly number
 }
 
 /**
+ * Takes the lists of pools whose event is over out of the store; what is on them is not to be issued any more.
+ * @throws the client's error while Redis is away: it may or may not have happened; doing it again is harmless.
+ */
+export async function dropStock(client: RedisClient, poolIds: readonly number[]): Promise<void> {
+  if (poolIds.length === 0) return;
+  await Promise.all([client.del(...poolIds.map(keys.stock)), client.srem(keys.stockPools, ...poolIds)]);
+}
+
+/**
  * Throws away all stock and stamps the server `runId` (as read by `readStore`) as the one to build stock on. Before it, the blocks
  * that are out must have been retired in PostgreSQL: they may still be issued by gateways that hold them, and by nobody else.
  * @throws the client's error while Redis is away: it may or may not have happened; doing it again is harmless.

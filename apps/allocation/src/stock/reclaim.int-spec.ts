@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EventRecord } from '#libs/database';
 import { laneOfBlock, lastAcceptanceMs } from '#libs/domain';
-import { addOutstanding, openLane, removeOutstanding } from '#libs/queue';
+import { addOutstanding, oldestOutstandingMs, openLane, removeOutstanding } from '#libs/queue';
 import { AllocationRig, RunningAllocation } from '../testing/allocation-rig.ts';
 import { planOf } from '../testing/plans.ts';
 import type { Issued } from '../testing/test-gateway.ts';
@@ -75,6 +75,14 @@ describe('reclaim against a late open (invariant 3)', () => {
     const granted = (await blocksOf(event)).find(({ block_no }) => block_no === early.blockNo);
     expect(granted!.epoch).toBe(1);
     expect(await rig.allocation.reconcile(String(event.id))).toMatchObject({ balanced: true, violations: [] });
+  });
+});
+
+describe('an outstanding entry without a job', () => {
+  it('is dropped after a while, so that it holds no block back for ever', async () => {
+    const lane = openLane(0);
+    await addOutstanding(rig.gateway.cache, lane, 'its-producer-died', rig.gateway.nowMs() - 3_600_000);
+    await expect.poll(() => oldestOutstandingMs(rig.gateway.cache, lane), wait).toBeUndefined();
   });
 });
 

@@ -7,7 +7,7 @@ import {
   type StockedBlockRow,
   stockBlocks,
 } from '#libs/database';
-import { pushBlocks, pushBlocksMax, type RedisClient } from '#libs/redis';
+import { dropStock, pushBlocks, pushBlocksMax, type RedisClient } from '#libs/redis';
 import type { AllocationMetrics } from '../process/metrics.ts';
 import { blocksDue, issueUntilMs, mayRestock, type StockWave } from './stock-plan.ts';
 
@@ -38,6 +38,7 @@ export class Stocker {
   /** Pools that have, or may have, reclaimed blocks; asking all pools each tick would be thousands of round trips. */
   private readonly restockable = new Set<number>();
   private readonly known = new Set<number>();
+  private readonly dropped = new Set<number>();
   /** What the pools' next blocks are since events were loaded. */
   private readonly nextBlocks = new Map<number, number>();
 
@@ -54,6 +55,7 @@ export class Stocker {
 
   /** One tick over the pools of an event. @throws the database's or the client's error: what was committed comes back by time. */
   async stock(tick: StockTick, event: EventRecord): Promise<Stocked> {
+    if (event.state === 'closed') await this.drop(event);
     if (event.state !== 'armed' && event.state !== 'live') return 'nothing';
     const waves = new Map(event.waves.map((wave) => [wave.no, wave]));
     const rows: StockedBlockRow[] = [];
@@ -63,6 +65,16 @@ export class Stocker {
       rows.push(...(await this.restockPool(tick, event, wave, pool)));
     }
     return this.push(event, rows, tick.stamp);
+  }
+
+  /** The lists of a closed event would lie in Redis for ever. */
+  private async drop({ id, pools }: EventRecord): Promise<void> {
+    if (this.dropped.has(id)) return;
+    await dropStock(
+      this.cache,
+      pools.map(({ poolId }) => poolId),
+    );
+    this.dropped.add(id);
   }
 
   private async stockPool(

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { creditedPacketSchema, type OpenItem, type OpenOutcome, pendingPacketSchema } from '#libs/contracts';
-import { packetIdOf, packetRefOf, verifyClaim, verifyShakeState } from '#libs/domain';
+import { laneOfBlock, packetIdOf, packetRefOf, verifyClaim, verifyShakeState } from '#libs/domain';
+import { addOutstanding, openLane, removeOutstanding } from '#libs/queue';
 import { GatewayRig } from '../testing/gateway-rig.ts';
 import { sendJson } from '../testing/scripted-service.ts';
 import { poolIdOf, signed, testEvent, testRing } from '../testing/test-event.ts';
@@ -108,7 +109,7 @@ describe('opening a packet', () => {
 
   it('asks the ledger about a ticket that is past: what was credited stays so, the rest is expired', async () => {
     const packetId = freshPacketId();
-    const ticket = signed('ticket', { packetId, atMs: Date.now() - 1000 });
+    const ticket = signed('ticket', { packetId, atMs: Date.now() - 5000 });
     for (const status of ['open', 'unknown', 'taken', 'limit', 'expired']) {
       rig.allocation.answer((_request, response) => sendJson(response, 200, { status }));
       const answer = await open({ ticket });
@@ -121,9 +122,23 @@ describe('opening a packet', () => {
     expect(seen).toEqual([]);
   });
 
+  it('does not say expired while an open that was accepted in time may be on its way (invariant 6)', async () => {
+    const packetId = freshPacketId();
+    const atMs = Date.now() - 5000;
+    const ticket = signed('ticket', { packetId, atMs });
+    const { poolId, blockNo } = packetRefOf(packetId);
+    const lane = openLane(laneOfBlock(poolId, blockNo, testEvent().openLaneCount));
+    rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'open' }));
+    await addOutstanding(rig.client, lane, 'job-on-its-way', atMs - 1);
+    const early = await open({ ticket });
+    expect([early.status, early.body.code]).toEqual([503, 'dependency_unavailable']);
+    await removeOutstanding(rig.client, lane, ['job-on-its-way']);
+    expect((await open({ ticket })).body.code).toBe('ticket_expired');
+  });
+
   it('says so when the ledger cannot be asked about a ticket that is past', async () => {
     rig.allocation.answer((_request, response) => sendJson(response, 500, {}));
-    const answer = await open({ ticket: signed('ticket', { packetId: freshPacketId(), atMs: Date.now() - 1000 }) });
+    const answer = await open({ ticket: signed('ticket', { packetId: freshPacketId(), atMs: Date.now() - 5000 }) });
     expect([answer.status, answer.body.code, answer.headers.get('retry-after')]).toEqual([
       503,
       'dependency_unavailable',

@@ -9,6 +9,7 @@ import type { LedgerReads } from '../packets/ledger-reads.ts';
 import { type Asker, denialOf, type PacketAnswers, problemOfDenial } from '../packets/packet-answers.ts';
 import type { StoreTime } from '../process/store-time.ts';
 import { isReceiptFor, receiptOf, ticketOf } from './claims.ts';
+import type { LateTickets } from './late-tickets.ts';
 import type { OpenCounters } from './open-counters.ts';
 
 export interface OpensParts {
@@ -19,6 +20,7 @@ export interface OpensParts {
   readonly producer: Pick<LaneProducer<OpenItem, OpenOutcome>, 'add'>;
   readonly ledger: Pick<LedgerReads, 'packetStatus'>;
   readonly answers: PacketAnswers;
+  readonly lateTickets: Pick<LateTickets, 'whenQuiet'>;
   readonly counters: OpenCounters;
   readonly limits: {
     /** From verification to durable. */
@@ -70,9 +72,15 @@ export class OpensService {
     if (nowMs === undefined) throw this.unavailable('the time of the store is not known');
     // a receipt proves that the ticket was opened in time: it is honoured with the time of its acceptance (invariant 6)
     const isPast = receipt === undefined && nowMs >= ticket.atMs;
-    if (isPast || event === undefined || event.snapshot.state === 'settled')
-      return await this.recall(ticket, receipt, asker);
-    return await this.settle({ ticket, event, acceptedAtMs: receipt?.atMs ?? nowMs, asker });
+    if (event === undefined || event.snapshot.state === 'settled') return await this.recall(ticket, receipt, asker);
+    if (isPast) return await this.inFlight(() => this.openLate(ticket, event, nowMs, asker));
+    return await this.inFlight(() => this.settle({ ticket, event, acceptedAtMs: receipt?.atMs ?? nowMs, asker }));
+  }
+
+  /** Past its expiry, without a receipt: decided only when no earlier open of it can be on its way. */
+  private async openLate(ticket: Claim, event: GatewayEvent, nowMs: number, asker: Asker): Promise<OpenAnswer> {
+    await this.parts.lateTickets.whenQuiet(ticket, event, nowMs);
+    return await this.recall(ticket, undefined, asker);
   }
 
   /** Too late for a lane: the outcome is what the ledger has. Nothing there means that it expired unopened. */
@@ -87,7 +95,8 @@ export class OpensService {
     throw problemOfDenial(denial);
   }
 
-  private async settle(open: Admitted): Promise<OpenAnswer> {
+  /** Runs one open within the bound on opens under way. @throws ProblemError `overloaded` when there are too many. */
+  private async inFlight(work: () => Promise<OpenAnswer>): Promise<OpenAnswer> {
     const { counters, limits } = this.parts;
     if (counters.inFlight >= limits.inFlightMax) {
       counters.results.overloaded += 1;
@@ -95,12 +104,16 @@ export class OpensService {
     }
     counters.inFlight += 1;
     try {
-      const addition = await this.enqueue(open);
-      if (addition.status !== 'durable') throw this.refusalOf(addition.status);
-      return this.answerOf(open, await addition.whenReplied(limits.replyWaitMs));
+      return await work();
     } finally {
       counters.inFlight -= 1;
     }
+  }
+
+  private async settle(open: Admitted): Promise<OpenAnswer> {
+    const addition = await this.enqueue(open);
+    if (addition.status !== 'durable') throw this.refusalOf(addition.status);
+    return this.answerOf(open, await addition.whenReplied(this.parts.limits.replyWaitMs));
   }
 
   private enqueue({ ticket, event, acceptedAtMs }: Admitted): Promise<LaneAddition<OpenOutcome>> {
