@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { HongbaoClient } from '#libs/client';
 import { Night } from './support/night.ts';
@@ -16,6 +17,7 @@ it('drains a small event to its last packet over two gateways and settles it', a
   );
   const credited = new Map<string, number>();
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // one for each request under way
 
   const openHit = async (client: HongbaoClient, ticket: string): Promise<void> => {
     const outcome = await client.open(ticket);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { HongbaoClient } from '#libs/client';
 import { Night } from './support/night.ts';
@@ -22,6 +23,7 @@ it('loses no acknowledged open and balances when each process is killed once', a
     }),
   );
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // one for each request under way
   const acknowledged: { userId: string; packetId: string; amountFen: number }[] = [];
 
   const openHit = async (client: HongbaoClient, userId: string, ticket: string): Promise<void> => {

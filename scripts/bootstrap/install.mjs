@@ -9,7 +9,7 @@ export function installWhenStale(root) {
   const npmCli = process.env.npm_execpath;
   const [command, first] = npmCli === undefined ? ['npm', []] : [process.execPath, [npmCli]];
   // Development packages hold the compiler: they are needed whatever NODE_ENV says.
-  const args = [...first, 'ci', '--include=dev', '--no-audit', '--no-fund'];
+  const args = [...first, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const run = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   if (run.error !== undefined) throw new Error(`npm cannot be run: ${run.error.message}`);
   if (run.status !== 0) throw new Error(`npm ci failed (exit ${run.status})`);

@@ -1,7 +1,7 @@
 import { deviceClock, type HongbaoClient, type OpenOutcome, type ShakeHit } from '#libs/client';
 import { insist } from './patience.ts';
 import { randomOf } from './random.ts';
-import { newClient, type Scene, serverNowMs } from './scene.ts';
+import { newClient, ownSignal, type Scene, serverNowMs } from './scene.ts';
 import { openMeasured } from './virtual-user.ts';
 
 /** Tickets that are collected before all are opened at the same instant. */
@@ -15,11 +15,12 @@ const patience = 0.5;
  */
 export async function hoard(scene: Scene, userId: string): Promise<void> {
   const random = randomOf(scene.seed, userId);
-  const { token } = await insist(() => newClient(scene, random, { userId }).createSession(), scene.signal);
+  const signal = ownSignal(scene);
+  const { token } = await insist(() => newClient(scene, random, { userId }).createSession(), signal);
   scene.meters.counters.add('users.joined');
-  while (!scene.signal.aborted) {
+  while (!signal.aborted) {
     const { hits, isOver } = await collect(scene, userId, token);
-    const opens = hits.map(({ ticket }) => openMeasured(scene, newClient(scene, random, { token }), ticket));
+    const opens = hits.map(({ ticket }) => openMeasured(scene, newClient(scene, random, { token }), ticket, signal));
     const outcomes = await Promise.all(opens);
     scene.meters.counters.add('tickets.opened together', hits.length);
     if (isOver || hasEnough(outcomes)) return;

@@ -30,11 +30,12 @@ export async function readLedgers(
   scene: Scene,
   userIds: readonly string[],
   sinceMs: number,
+  signal: AbortSignal,
 ): Promise<{ ledgers: UserLedger[]; unread: string[] }> {
   const ledgers: UserLedger[] = [];
   const unread: string[] = [];
   const queue = userIds.values();
-  const giveUp = AbortSignal.any([scene.signal, AbortSignal.timeout(readMaxMs)]);
+  const giveUp = AbortSignal.any([signal, AbortSignal.timeout(readMaxMs)]);
   // Every reader's calls listen to it: no leak.
   setMaxListeners(0, giveUp);
   const read = async (): Promise<void> => {

@@ -37,6 +37,11 @@ export function serverNowMs(scene: Pick<Scene, 'serverOffsetMs'>): number {
 }
 
 /** Waits until an instant of the night, at most until it is broken off. */
-export function sleepUntil(scene: Scene, atMs: number): Promise<void> {
-  return deviceClock.sleep(atMs - serverNowMs(scene), scene.signal);
+export function sleepUntil(scene: Scene, atMs: number, signal: AbortSignal): Promise<void> {
+  return deviceClock.sleep(atMs - serverNowMs(scene), signal);
+}
+
+/** The scene's signal for one user: adding a listener to a signal takes time by the listeners it has, and all share the scene's. */
+export function ownSignal(scene: Scene): AbortSignal {
+  return AbortSignal.any([scene.signal]);
 }

@@ -2,8 +2,9 @@ import { Agent } from 'undici';
 import type { FetchAnswer, FetchInit, FetchLike } from '#libs/client';
 import type { Meters } from './meters.ts';
 
-/** Sockets to one address: all users share them, as phones behind a proxy do. */
-const connectionsMax = 512;
+/** Sockets, shared by all users as behind a proxy. Shakes have their own: they must not wait for opens that wait for money. */
+const shakeConnectionsMax = 256;
+const moneyConnectionsMax = 1024;
 const connectTimeoutMs = 3000;
 
 export interface Transport {
@@ -13,13 +14,14 @@ export interface Transport {
 
 /** `fetch` over one pool of sockets, counting every answer by route and status, and timing shakes. */
 export function createTransport(meters: Meters): Transport {
-  const agent = new Agent({ connections: connectionsMax, pipelining: 1, connect: { timeout: connectTimeoutMs } });
+  const shakeAgent = createAgent(shakeConnectionsMax);
+  const moneyAgent = createAgent(moneyConnectionsMax);
   const send = async (url: string, init: FetchInit): Promise<FetchAnswer> => {
     const { origin, pathname, search } = new URL(url);
     const route = routeOf(init.method, pathname);
     const startedAtMs = performance.now();
     try {
-      const { statusCode, headers, body } = await agent.request({
+      const { statusCode, headers, body } = await (route === 'shake' ? shakeAgent : moneyAgent).request({
         origin,
         path: pathname + search,
         method: init.method as 'GET' | 'POST' | 'PUT',
@@ -36,7 +38,14 @@ export function createTransport(meters: Meters): Transport {
       throw error;
     }
   };
-  return { fetch: send, close: () => agent.destroy() };
+  const close = async (): Promise<void> => {
+    await Promise.all([shakeAgent.destroy(), moneyAgent.destroy()]);
+  };
+  return { fetch: send, close };
+}
+
+function createAgent(connections: number): Agent {
+  return new Agent({ connections, pipelining: 1, connect: { timeout: connectTimeoutMs } });
 }
 
 function textOf(header: string | string[] | undefined): string | null {

@@ -31,7 +31,7 @@ export async function passVerdict(
   await insist(() => ops.close(eventId, 'rehearsal'), signal);
   const beforeSettle = await insist(() => ops.reconciliation(eventId), signal);
   say(`checking ${promises.opens.length} packets and ${promises.grabs.length} portions against the books`);
-  const { ledgers, unread } = await readLedgers(scene, userIds, serverNowMs(scene) + clockMarginMs);
+  const { ledgers, unread } = await readLedgers(scene, userIds, serverNowMs(scene) + clockMarginMs, signal);
   signal.throwIfAborted();
   const isSettled = await settleEvent(ops, eventId, signal);
   const afterSettle = isSettled ? await insist(() => ops.reconciliation(eventId), signal) : undefined;

@@ -2,7 +2,7 @@ import { deviceClock, type HongbaoClient, type OpenOutcome, type ShakeHit, type 
 import type { CreditedPacket } from '#libs/contracts';
 import { insist } from './patience.ts';
 import { type Random, randomOf } from './random.ts';
-import { newClient, type Scene, serverNowMs, sleepUntil } from './scene.ts';
+import { newClient, ownSignal, type Scene, serverNowMs, sleepUntil } from './scene.ts';
 
 /** How often people do what; parts of 1. */
 const habits = {
@@ -38,6 +38,7 @@ export interface Friends {
 export class VirtualUser {
   readonly client: HongbaoClient;
   private readonly random: Random;
+  private readonly signal: AbortSignal;
   private readonly neverOpens: boolean;
   private readonly arrivesAtMs: number;
 
@@ -49,6 +50,7 @@ export class VirtualUser {
   ) {
     this.random = randomOf(scene.seed, userId);
     this.client = newClient(scene, this.random, { userId });
+    this.signal = ownSignal(scene);
     this.neverOpens = this.random.chance(habits.neverOpens);
     this.arrivesAtMs = arrivalMs(scene, this.random, arrivalsFromMs);
   }
@@ -56,12 +58,12 @@ export class VirtualUser {
   /** Arrives, shakes until the event is over or the limit is reached; tickets and shares go on beside it. */
   async live(): Promise<void> {
     const { scene } = this;
-    await sleepUntil(scene, this.arrivesAtMs);
-    if (scene.signal.aborted) return;
-    await insist(() => this.client.createSession(), scene.signal);
+    await sleepUntil(scene, this.arrivesAtMs, this.signal);
+    if (this.signal.aborted) return;
+    await insist(() => this.client.createSession(), this.signal);
     scene.meters.counters.add('users.joined');
     this.friends.join(this);
-    const { end } = await insist(() => this.shake(), scene.signal);
+    const { end } = await insist(() => this.shake(), this.signal);
     scene.meters.counters.add(`users.${end}`);
   }
 
@@ -75,9 +77,9 @@ export class VirtualUser {
   }
 
   private shake(): Promise<ShakeLoopEnd> {
-    const { eventId, meters, signal } = this.scene;
+    const { eventId, meters } = this.scene;
     return this.client.shakeLoop(eventId, {
-      signal,
+      signal: this.signal,
       onHit: (hit) => this.win(hit),
       onAnswer: ({ result }) => meters.counters.add(`shake.${result}`),
     });
@@ -112,7 +114,7 @@ export class VirtualUser {
   }
 
   private open(ticket: string): Promise<OpenOutcome> {
-    return openMeasured(this.scene, this.client, ticket);
+    return openMeasured(this.scene, this.client, ticket, this.signal);
   }
 
   private async enjoy(packet: CreditedPacket, ticket: string): Promise<void> {
@@ -122,7 +124,7 @@ export class VirtualUser {
 
   private async share(packetId: string, ticket: string | undefined): Promise<void> {
     const { scene, random } = this;
-    const options = { signal: scene.signal };
+    const options = { signal: this.signal };
     const outcome = await this.client.share(packetId, ticket, options);
     scene.meters.counters.add(`share.${outcome.outcome}`);
     if (outcome.outcome !== 'shared') return;
@@ -140,7 +142,7 @@ export class VirtualUser {
     const startedAtMs = performance.now();
     scene.meters.grabbing += 1;
     try {
-      const outcome = await this.client.grab(shareToken, { signal: scene.signal });
+      const outcome = await this.client.grab(shareToken, { signal: this.signal });
       const isAfterEnd = serverNowMs(scene) >= scene.times.sharesEndMs;
       scene.meters.counters.add(`grab.${outcome.outcome}`);
       if (outcome.outcome === 'credited') scene.meters.latencies.grab.record(performance.now() - startedAtMs);
@@ -151,13 +153,18 @@ export class VirtualUser {
   }
 
   private think(): Promise<void> {
-    return deviceClock.sleep(this.random.next() * thinkMsMax, this.scene.signal);
+    return deviceClock.sleep(this.random.next() * thinkMsMax, this.signal);
   }
 }
 
 /** Opens a ticket to its outcome; counts, times and writes down what the user was told. */
-export async function openMeasured(scene: Scene, client: HongbaoClient, ticket: string): Promise<OpenOutcome> {
-  const { meters, journal, signal } = scene;
+export async function openMeasured(
+  scene: Scene,
+  client: HongbaoClient,
+  ticket: string,
+  signal: AbortSignal,
+): Promise<OpenOutcome> {
+  const { meters, journal } = scene;
   const startedAtMs = performance.now();
   meters.opening += 1;
   try {

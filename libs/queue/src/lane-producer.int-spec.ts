@@ -9,7 +9,7 @@ import { readLaneStats } from './lane-stats.ts';
 import {
   addOutstanding,
   countOutstanding,
-  dropOrphans,
+  OrphanSweeper,
   oldestOutstandingMs,
   removeOutstanding,
 } from './outstanding.ts';
@@ -212,8 +212,14 @@ describe('outstanding index', () => {
     await addOutstanding(client, lane, 'young', 900);
     const added = await side.producer.add(lane, openItem(1, 150), longMs);
     const jobId = added.status === 'durable' ? added.jobId : expect.fail('not durable');
-    expect(await dropOrphans(client, lane, { acceptedBeforeMs: 500, entriesMax: 1 })).toBe(1);
-    expect(await dropOrphans(client, lane, { acceptedBeforeMs: 500 })).toBe(1);
+    const sweeper = new OrphanSweeper(client, lane);
+    const sweep = (nowMs: number) => sweeper.sweep({ acceptedBeforeMs: 500, confirmMs: 10, nowMs });
+    expect([await sweep(0), await sweep(9)]).toEqual([0, 0]);
+    // sent again meanwhile: its job is being queued, so it is an orphan no more
+    await client.set(keys.job(lane, 'orphan-2'), 'a job');
+    expect(await sweep(10)).toBe(1);
+    await client.del(keys.job(lane, 'orphan-2'));
+    expect([await sweep(30), await sweep(39), await sweep(40)]).toEqual([0, 0, 1]);
     expect(await client.zrange(keys.outstanding(lane), 0, '-1')).toEqual([jobId, 'young']);
     expect(await readLaneStats(client, [lane, grabLane(1)])).toEqual([
       { lane, waiting: 1, active: 0, delayed: 0, failed: 0, outstanding: 2, oldestOutstandingMs: 150 },

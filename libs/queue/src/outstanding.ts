@@ -34,31 +34,45 @@ export async function countOutstanding(client: RedisClient, lane: Lane): Promise
   return await client.zcard(keys.outstanding(lane));
 }
 
-/** Entries looked at by one call of `dropOrphans` unless told: each costs a lookup while the server is held. */
+/** Entries looked at by one sweep unless told: each costs a lookup while the server is held. */
 const orphansDefaultMax = 1000;
 
-export interface DropOrphans {
-  /**
-   * Entries older than this (store-clock ms) are looked at. It must lie so far back that the enqueue of their job has long succeeded or
-   * failed: well over the producers' command timeout.
-   */
+export interface OrphanSweep {
+  /** Entries older than this (store-clock ms) are looked at: their jobs were queued and done long ago, as a rule. */
   readonly acceptedBeforeMs: number;
-  /** Most entries that one call looks at, oldest first. */
+  /** An orphan is dropped by the first sweep that meets it again this much later (monotonic ms). */
+  readonly confirmMs: number;
+  /** Monotonic milliseconds. */
+  readonly nowMs: number;
+  /** Most entries that one sweep looks at, oldest first. */
   readonly entriesMax?: number;
 }
 
 /**
- * Drops entries whose job does not exist: its enqueue failed, or its producer died between the two, or its consumer between commit
- * and removal.
- * @returns how many were dropped. @throws the client's error.
+ * Drops the entries of one lane whose job does not exist: its enqueue failed, or its producer died between the two, or its consumer
+ * between commit and removal. An entry carries the time of its acceptance, which for an open that is sent again with its receipt lies far
+ * back, so age alone does not tell that its job is not just being queued: only an orphan that was one for `confirmMs` is dropped.
  */
-export async function dropOrphans(client: RedisClient, lane: Lane, options: DropOrphans): Promise<number> {
-  const { acceptedBeforeMs, entriesMax = orphansDefaultMax } = options;
-  const dropped = await runScript(
-    client,
-    dropOrphansScript,
-    [keys.outstanding(lane)],
-    [acceptedBeforeMs, entriesMax, keys.job(lane, '')],
-  );
-  return Number(dropped);
+export class OrphanSweeper {
+  private seen = new Map<string, number>();
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly lane: Lane,
+  ) {}
+
+  /** @returns how many were dropped. @throws the client's error. */
+  async sweep({ acceptedBeforeMs, confirmMs, nowMs, entriesMax = orphansDefaultMax }: OrphanSweep): Promise<number> {
+    const confirmed = [...this.seen].filter(([, sinceMs]) => nowMs - sinceMs >= confirmMs).map(([id]) => id);
+    const { client, lane } = this;
+    const args = [acceptedBeforeMs, entriesMax, keys.job(lane, ''), ...confirmed];
+    const [dropped, ...orphans] = (await runScript(
+      client,
+      dropOrphansScript,
+      [keys.outstanding(lane)],
+      args,
+    )) as unknown[];
+    this.seen = new Map(orphans.map((id) => [String(id), this.seen.get(String(id)) ?? nowMs]));
+    return Number(dropped);
+  }
 }

@@ -44,6 +44,8 @@ export async function runService(name: string, start: () => Promise<RunningServi
   // Ctrl-C reaches the whole process group: under a supervisor it is the supervisor that says when to stop.
   process.on('SIGINT', () => (process.connected ? undefined : stop('SIGINT')));
   process.on('disconnect', () => stop('supervisor gone'));
+  // It may have gone while the service was starting.
+  if (process.send !== undefined && !process.connected) stop('supervisor gone');
   process.on('unhandledRejection', (error) => {
     service.logger.fatal({ err: error }, 'unhandled rejection');
     process.exit(1);

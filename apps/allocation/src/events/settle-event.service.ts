@@ -1,3 +1,4 @@
+import type { Reconciliation } from '#libs/contracts';
 import {
   beginSettlement,
   closeBlocks,
@@ -6,14 +7,13 @@ import {
   loadEventSecret,
   moveEvent,
   type Pool,
-  type PoolSums,
   type PrismaClient,
-  readPoolSums,
   settleEvent,
 } from '#libs/database';
 import { eventStateDue } from '#libs/domain';
 import { isRedisAway, type RedisClient, type StoreClock } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
+import type { Reconciler } from '../reconciliation/reconciler.ts';
 import { conflict, type EventOutcome } from './event-outcome.ts';
 import { loadEvent } from './event-store.ts';
 import { type BusyLane, findBusyLane } from './quiet-lanes.ts';
@@ -22,8 +22,7 @@ import type { SnapshotBoard } from './snapshot-board.ts';
 
 export interface SettleEventDeps {
   readonly pool: Pool;
-  /** Its statements may take long: sums over all transfers of the event. */
-  readonly reportPool: Pool;
+  readonly reconciler: Pick<Reconciler, 'prove'>;
   readonly prisma: PrismaClient;
   readonly cache: RedisClient;
   readonly clock: StoreClock;
@@ -44,7 +43,8 @@ const closeBlocksMax = 10_000;
 /**
  * Ends the life of an event: closes its blocks, refunds what nobody claimed and reveals the secret. Each step is idempotent and
  * rests on what the ones before it committed, so a call that died anywhere is finished by the next one with the same result:
- * from `beginSettlement` on nothing is granted or grabbed, hence the refunds are the same whenever they are computed.
+ * from `beginSettlement` on nothing is granted or grabbed, hence the refunds are the same whenever they are computed. What is
+ * refunded is what the money proof finds unclaimed by derivation, and only if the whole proof holds.
  */
 export class SettleEvent {
   constructor(private readonly deps: SettleEventDeps) {}
@@ -117,12 +117,15 @@ export class SettleEvent {
   }
 
   private async finish(event: EventRecord): Promise<EventOutcome> {
-    const { pool, reportPool, prisma, board, clock, logger } = this.deps;
+    const { pool, prisma, reconciler, board, clock, logger } = this.deps;
     const atMs = clock.nowMs();
     if (atMs === undefined) return { outcome: 'store_away' };
     if (!(await beginSettlement(pool, { eventId: event.id, atMs }))) return this.settledMeanwhile(event.id);
     while ((await closeBlocks(pool, { eventId: event.id, limit: closeBlocksMax })) > 0);
-    const refunds = (await readPoolSums(reportPool, event.id)).map(refundOf);
+    // nothing is booked any more: what the proof finds now stays so
+    const proof = await reconciler.prove(event.id);
+    if (proof?.balanced !== true) return this.refuseUnproven(event, proof);
+    const refunds = proof.pools.map(({ poolId, unclaimedFen }) => ({ poolId, amountFen: unclaimedFen }));
     const secret = await loadEventSecret(pool, event.id);
     if (secret === undefined) throw new Error(`event ${event.id} was armed and has no secret`);
     const isSettled = await settleEvent(pool, {
@@ -138,17 +141,21 @@ export class SettleEvent {
     return { outcome: 'done', event: settled! };
   }
 
+  /** A ledger that does not add up refunds nothing: somebody must look first (invariant 8). */
+  private refuseUnproven(event: EventRecord, proof: Reconciliation | undefined): EventOutcome {
+    const violations = proof?.violations ?? [];
+    this.deps.logger.fatal({ eventId: event.id, violations: violations.slice(0, 10) }, 'the ledger does not add up');
+    return conflict(
+      event,
+      'settled',
+      `its ledger does not add up (${violations.length} violations, see the reconciliation)`,
+    );
+  }
+
   /** Another call may have been faster: then its result is the result. */
   private async settledMeanwhile(eventId: number): Promise<EventOutcome> {
     const event = await loadEvent(this.deps.prisma, eventId);
     if (event === undefined) return { outcome: 'event_unknown' };
     return event.state === 'settled' ? { outcome: 'done', event } : conflict(event, 'settled');
   }
-}
-
-/** What nobody claimed of a pool (invariant 8). */
-function refundOf(sums: PoolSums): { poolId: number; amountFen: number } {
-  const amountFen = sums.budgetFen + sums.shareBudgetFen - sums.grantedFen - sums.grabbedFen;
-  if (amountFen < 0) throw new Error(`pool ${sums.poolId} gave ${-amountFen} fen more than it has: settle is stopped`);
-  return { poolId: sums.poolId, amountFen };
 }

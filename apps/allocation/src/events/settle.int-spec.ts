@@ -111,7 +111,7 @@ describe('settle', () => {
 });
 
 describe('the proof', () => {
-  it('fails and names the grant, the wallet and the pool when somebody changed the ledger', async () => {
+  it('fails and names the grant, the wallet and the pool when somebody changed the ledger, and nothing is refunded', async () => {
     const { event, packets } = await playedEvent();
     const [packet] = packets;
     const tamper = (sql: string, ...values: unknown[]) =>
@@ -133,6 +133,13 @@ describe('the proof', () => {
     } finally {
       await rig.pool.query('SET session_replication_role = DEFAULT');
     }
+    await endShares(event);
+    const { endsAtMs, ticketTtlMs, graceMs } = event;
+    await expect.poll(async () => Date.now() > endsAtMs + ticketTtlMs + graceMs, wait).toBe(true);
+    const refused = await settle(event);
+    expect([refused.status, refused.body.code]).toEqual([409, 'state_conflict']);
+    expect(refused.body.detail).toContain('does not add up');
+    expect((await rig.allocation.reconcile(String(event.id))).refundedFen).toBe(0);
   });
 });
 

@@ -10,6 +10,9 @@ import { type AllocationParts, createAllocationParts } from './allocation-parts.
 import { closeResources, type Resources } from './resources.ts';
 import { allocationParts } from './tokens.ts';
 
+/** A socket may be silent this long: settle and reconciliation of a large event take many seconds to answer. */
+const silenceMaxMs = 150_000;
+
 @Module({})
 class PartsModule {}
 
@@ -42,6 +45,7 @@ export async function createAllocationApp(resources: Resources): Promise<NestFas
       module: allocationModule(parts),
       logger: resources.logger,
       bodyBytesMax: opsBodyBytesMax,
+      fastify: { connectionTimeout: silenceMaxMs },
     });
   } catch (cause) {
     await parts.laneWorkers.close(0);

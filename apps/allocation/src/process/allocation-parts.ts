@@ -40,17 +40,18 @@ export interface AllocationParts {
 /** Makes the parts over open resources; nothing runs before `AllocationLifecycle` starts it. */
 export function createAllocationParts(resources: Resources): AllocationParts {
   const board = new SnapshotBoard(resources.cache, resources.logger);
+  const reconciler = new Reconciler({ ...resources, pool: resources.reportPool });
   return {
     resources,
-    ...eventParts(resources, board),
+    ...eventParts(resources, board, reconciler),
     ...settlementParts(resources),
     stockLoop: stockLoopOf(resources, board),
-    reconciler: new Reconciler({ ...resources, pool: resources.reportPool }),
+    reconciler,
   };
 }
 
-function eventParts(resources: Resources, board: SnapshotBoard) {
-  const { config, moneyPool: pool, reportPool, prisma, clock, cache, logger } = resources;
+function eventParts(resources: Resources, board: SnapshotBoard, reconciler: Reconciler) {
+  const { config, moneyPool: pool, prisma, clock, cache, logger } = resources;
   const shared = { pool, prisma, clock, board };
   return {
     createEvent: new CreateEvent({ pool, prisma, wallMs: Date.now, graceMs: config.GRACE_MS }),
@@ -58,7 +59,7 @@ function eventParts(resources: Resources, board: SnapshotBoard) {
     closeEvent: new CloseEvent(shared),
     settleEvent: new SettleEvent({
       ...shared,
-      reportPool,
+      reconciler,
       cache,
       logger,
       stockLeadMs: config.STOCK_LEAD_MS,

@@ -41,12 +41,13 @@ export class Reconciler {
   reconcile(eventId: number): Promise<Reconciliation | undefined> {
     const known = this.underWay.get(eventId);
     if (known !== undefined) return known;
-    const report = this.report(eventId).finally(() => this.underWay.delete(eventId));
+    const report = this.prove(eventId).finally(() => this.underWay.delete(eventId));
     this.underWay.set(eventId, report);
     return report;
   }
 
-  private async report(eventId: number): Promise<Reconciliation | undefined> {
+  /** A report of its own, on a snapshot that is taken after this call. Undefined for an event that does not exist. @throws the database's error. */
+  async prove(eventId: number): Promise<Reconciliation | undefined> {
     const { pool, prisma } = this.deps;
     // before the snapshot: what is settled by now has its refunds in it
     const event = await loadEvent(prisma, eventId);

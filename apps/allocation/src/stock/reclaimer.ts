@@ -6,15 +6,17 @@ import {
   reclaimBlocks,
 } from '#libs/database';
 import { canReclaim, laneOfBlock } from '#libs/domain';
-import { dropOrphans, grabLane, type Lane, oldestOutstandingMs, openLane } from '#libs/queue';
+import { grabLane, OrphanSweeper, oldestOutstandingMs, openLane } from '#libs/queue';
 import type { RedisClient } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
 import type { AllocationMetrics } from '../process/metrics.ts';
 
 /** Blocks looked at in one round, oldest first; what a lane that is behind holds back must not crowd out the others. */
 const candidatesMax = 8192;
-/** An outstanding entry this old whose job does not exist has none coming: many times over what enqueuing may take. */
+/** Outstanding entries younger than this are not suspected of having no job. */
 const orphanAfterMs = 60_000;
+/** A suspect whose job has not come in this time has none coming: many times over what enqueuing may take. */
+const orphanConfirmMs = 20_000;
 
 export interface ReclaimerDeps {
   readonly cache: RedisClient;
@@ -29,7 +31,15 @@ export interface ReclaimerDeps {
  * is on its way is in Redis: while that cannot be asked, nothing is reclaimed.
  */
 export class Reclaimer {
-  constructor(private readonly deps: ReclaimerDeps) {}
+  private readonly sweepers: ReadonlyMap<string, OrphanSweeper>;
+
+  constructor(private readonly deps: ReclaimerDeps) {
+    const lanes = [
+      ...Array.from({ length: deps.openLaneCount }, (_, no) => openLane(no)),
+      ...Array.from({ length: deps.grabLaneCount }, (_, no) => grabLane(no)),
+    ];
+    this.sweepers = new Map(lanes.map((lane) => [lane, new OrphanSweeper(deps.cache, lane)]));
+  }
 
   /** One round over a live event; the pools of which blocks were reclaimed. @throws the database's or the client's error. */
   async reclaim(client: PoolClient, event: EventRecord, nowMs: number): Promise<Set<number>> {
@@ -45,11 +55,14 @@ export class Reclaimer {
 
   /** Entries whose enqueue failed, or whose producer or consumer died in between, must not hold blocks back for ever. */
   async dropOrphans(nowMs: number): Promise<void> {
-    const { openLaneCount, grabLaneCount, cache, logger } = this.deps;
-    const lanes = [...lanesOf(openLane, openLaneCount), ...lanesOf(grabLane, grabLaneCount)];
-    for (const lane of lanes) {
-      const dropped = await dropOrphans(cache, lane, { acceptedBeforeMs: nowMs - orphanAfterMs });
-      if (dropped > 0) logger.info({ lane, dropped }, 'outstanding entries without a job were dropped');
+    const sweep = {
+      acceptedBeforeMs: nowMs - orphanAfterMs,
+      confirmMs: orphanConfirmMs,
+      nowMs: performance.now(),
+    };
+    for (const [lane, sweeper] of this.sweepers) {
+      const dropped = await sweeper.sweep(sweep);
+      if (dropped > 0) this.deps.logger.info({ lane, dropped }, 'outstanding entries without a job were dropped');
     }
   }
 
@@ -73,8 +86,4 @@ export class Reclaimer {
       return canReclaim({ nowMs, block, oldestOutstandingMs: oldest.get(laneNoOf(candidate)) });
     });
   }
-}
-
-function lanesOf(laneOf: (no: number) => Lane, count: number): Lane[] {
-  return Array.from({ length: count }, (_, no) => laneOf(no));
 }
