@@ -16,7 +16,7 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { name: 'unit', include: ['{apps,libs,scripts}/**/*.spec.ts'], testTimeout: 20_000 },
+        test: { name: 'unit', include: ['{apps,libs,scripts,test}/**/*.spec.ts'], testTimeout: 20_000 },
       },
       {
         resolve,

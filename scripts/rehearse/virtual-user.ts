@@ -49,7 +49,8 @@ export class VirtualUser {
     arrivalsFromMs: number,
   ) {
     this.random = randomOf(scene.seed, userId);
-    this.client = newClient(scene, this.random, { userId });
+    // The SDK has a stream of its own: how often it must try again does not change what the person does.
+    this.client = newClient(scene, randomOf(scene.seed, `${userId}/sdk`), { userId });
     this.signal = ownSignal(scene);
     this.neverOpens = this.random.chance(habits.neverOpens);
     this.arrivesAtMs = arrivalMs(scene, this.random, arrivalsFromMs);

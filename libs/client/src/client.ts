@@ -176,16 +176,24 @@ export class HongbaoClient {
     for (const entry of entries) this.store.put(entry, this.serverNowMs());
   }
 
-  /** Pursues every ticket that was sent and has no outcome, a few at once. */
+  /**
+   * Pursues every ticket that was sent and has no outcome, a few at once.
+   * @throws AggregateError when all are done, of those that ended in an error: one bad ticket does not hold up the others.
+   */
   async settleUnsettled(options: CallOptions = {}): Promise<OpenOutcome[]> {
     const queue = this.unsettled().filter((entry) => entry.stage !== 'won');
     const outcomes: OpenOutcome[] = [];
+    const errors: unknown[] = [];
     const work = async (): Promise<void> => {
       for (let entry = queue.shift(); entry; entry = queue.shift()) {
-        outcomes.push(await this.open(entry.ticket, options));
+        await this.open(entry.ticket, options).then(
+          (outcome) => outcomes.push(outcome),
+          (error: unknown) => errors.push(error),
+        );
       }
     };
     await Promise.all(Array.from({ length: this.limits.settlesAtOnceMax }, work));
+    if (errors.length > 0) throw new AggregateError(errors, `${errors.length} tickets could not be settled`);
     return outcomes;
   }
 
@@ -209,6 +217,7 @@ export class HongbaoClient {
     return grabShare(this.pursuer, () => this.money('POST', path), options.signal);
   }
 
+  /** The user's balance in fen; `asOf` says how old it is. */
   wallet(options: CallOptions = {}): Promise<ReadOutcome<Wallet>> {
     return this.read(() => this.money('GET', '/v1/me/wallet'), options);
   }
@@ -222,6 +231,7 @@ export class HongbaoClient {
     return this.read(() => this.money('GET', `/v1/me/packets${suffix}`), options);
   }
 
+  /** The luckiest of an event. */
   leaderboard(eventId: string, options: CallOptions = {}): Promise<ReadOutcome<Leaderboard>> {
     const url = `${this.endpoints.money}/v1/events/${encodeURIComponent(eventId)}/leaderboard`;
     return this.read((): ApiRequest => ({ method: 'GET', url, token: this.sessions.token }), options);

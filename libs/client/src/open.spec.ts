@@ -116,6 +116,17 @@ describe('opening a ticket', () => {
     expect(second.unsettled()).toEqual([]);
   });
 
+  it('one ticket that can never be settled does not hold up the others', async () => {
+    const client = await play([problem('ticket_invalid'), answer(credited)], { limits: { settlesAtOnceMax: 1 } });
+    client.restore([
+      { ticket: 'forged', stage: 'opening' },
+      { ticket: 'good', stage: 'opening' },
+    ]);
+    await expect(client.settleUnsettled()).rejects.toThrow('1 tickets could not be settled');
+    expect(server.calls()).toEqual([open, open]);
+    expect(client.unsettled()).toEqual([]);
+  });
+
   it('ends when its signal does, and keeps the ticket', async () => {
     const client = await play(['hang']);
     const controller = new AbortController();
