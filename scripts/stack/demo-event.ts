@@ -88,6 +88,8 @@ function demoPlan(nowMs: number): EventPlanInput {
     perUserMax: sponsors.length,
     ticketTtlMs: 120_000,
     staggerMs: 0,
+    // a lone user at a quiet hour must find packets too: blocks of so slow a release stay out until the next ones come
+    blockLifeMs: 600_000,
     sponsors,
     waves: [
       {

@@ -42,7 +42,7 @@ export const errorCatalogue = {
   unauthenticated: define(401, 'Unauthenticated', false, 'No session or operations token, or a forged or expired one.'),
   forbidden: define(403, 'Forbidden', false, 'The token is valid, but its role may not do this.'),
   ticket_not_yours: define(403, 'Ticket not yours', false, 'The ticket belongs to another user. Nothing was booked.'),
-  not_found: define(404, 'Not found', false, 'No such route or resource.'),
+  not_found: define(404, 'Not found', false, 'No such route (path and method) or resource.'),
   event_unknown: define(404, 'Event unknown', false, 'No event with this id is known, or it is still a draft.'),
   packet_unknown: define(
     404,
@@ -52,7 +52,6 @@ export const errorCatalogue = {
   ),
   dead_letter_unknown: define(404, 'Dead letter unknown', false, 'No dead letter with this id.'),
   feature_unknown: define(404, 'Feature unknown', false, 'No feature with this key is in the catalogue.'),
-  method_not_allowed: define(405, 'Method not allowed', false, 'The path exists, but not with this method.'),
   limit_reached: define(
     409,
     'Limit reached',

@@ -17,13 +17,19 @@ export const reasonSchema = z.string().trim().min(1).max(500).describe('why; kep
 export const actRequestSchema = z.strictObject({ reason: reasonSchema });
 
 /** `even`, `front`, `back`, `burst` (half of the packets in the first tenth), or points [share of time, share of packets]. */
-export const releaseCurveSchema = z.union([
-  z.enum(['even', 'front', 'back', 'burst']),
-  z
-    .array(z.tuple([z.number().min(0).max(1), z.number().min(0).max(1)]))
-    .min(2)
-    .max(100),
-]);
+export const releaseCurveSchema = z.union(
+  [
+    z.enum(['even', 'front', 'back', 'burst']),
+    z
+      .array(z.tuple([z.number().min(0).max(1), z.number().min(0).max(1)]))
+      .min(2)
+      .max(100),
+  ],
+  {
+    error:
+      'must be even, front, back, burst, or 2 to 100 points [share of time, share of packets], each between 0 and 1',
+  },
+);
 
 export const poolPlanSchema = z.strictObject({
   sponsorId: z.string().min(1).max(64),

@@ -3,8 +3,6 @@ import { z } from 'zod';
 
 export const bodyBytesMax = 4096;
 export const opsBodyBytesMax = 1024 * 1024;
-/** Longest ticket, receipt or share token that is looked at (a claim with the longest user id is 147 characters). */
-export const tokenCharsMax = 256;
 /** One digit more than the largest value: longer texts are refused before they are parsed. */
 const packetIdDigitsMax = 19;
 
@@ -16,7 +14,8 @@ export const eventIdSchema = z.string().regex(/^[1-9]\d{0,9}$/);
 export const packetIdSchema = z.string().regex(new RegExp(`^[1-9]\\d{0,${packetIdDigitsMax - 1}}$`));
 export const fenSchema = z.int().min(0).describe('integer fen; 100 fen = 1 yuan');
 export const instantSchema = z.iso.datetime({ offset: true }).describe('ISO 8601 instant');
-export const tokenSchema = z.string().min(1).max(tokenCharsMax);
+/** Of any length that a body can hold: a token that is too long is an invalid token like any other that is garbled. */
+export const tokenSchema = z.string().min(1).max(bodyBytesMax);
 export const tierSchema = z.int().min(0).max(5);
 export const sponsorRefSchema = z.object({ id: z.string(), name: z.string() });
 

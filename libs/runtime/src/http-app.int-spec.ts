@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { Body, Controller, Get, type INestApplication, Module, Post } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -84,6 +85,16 @@ describe('a service application', () => {
     const response = await post(body);
     expect(response.status).toBe(status);
     expect(await problem(response)).toMatchObject({ status, code });
+  });
+
+  it('answers headers over the limit and what is no HTTP with a problem, and closes', async () => {
+    const { port } = new URL(base);
+    for (const text of [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 'no http\r\n\r\n']) {
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.end(text);
+      const answer = (await socket.setEncoding('utf8').toArray()).join('');
+      expect(answer).toMatch(/^HTTP\/1.1 400 [\s\S]*application\/problem\+json[\s\S]*"code":"bad_request"/);
+    }
   });
 
   it('answers an unknown route, and a defect without its detail', async () => {

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -37,6 +38,19 @@ function readBodiesAsJson(fastify: FastifyInstance): void {
   });
 }
 
+/** Answers what is no HTTP, or has headers over Node's limit, and closes the connection. */
+function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const problem = problemOf(
+    'bad_request',
+    error.code === 'HPE_HEADER_OVERFLOW' ? 'the address or the headers are too long' : 'not HTTP',
+  );
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
 function serveDocument(fastify: FastifyInstance, document: NonNullable<HttpAppOptions['document']>): void {
   const json = JSON.stringify(openApiDocument(document.title, document.version, document.routes));
   const page = docsPage(document.title, document.routes);
@@ -60,6 +74,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
     // what goes wrong before a route is found: an address that cannot be decoded, a parameter that is too long
     frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(reply, problemFrom(error) ?? problemOf('internal')),
+    clientErrorHandler: refuseMalformed,
     ...options.fastify,
   });
   const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, {

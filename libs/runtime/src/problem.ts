@@ -30,7 +30,6 @@ const byStatus: Readonly<Record<number, ErrorCode>> = {
   401: 'unauthenticated',
   403: 'forbidden',
   404: 'not_found',
-  405: 'method_not_allowed',
   413: 'too_large',
   414: 'bad_request',
   415: 'bad_request',
