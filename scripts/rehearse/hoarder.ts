@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { deviceClock, type HongbaoClient, type OpenOutcome, type ShakeHit } from '#libs/client';
 import { insist } from './patience.ts';
 import { randomOf } from './random.ts';
@@ -49,6 +50,7 @@ async function collect(scene: Scene, userId: string, token: string): Promise<{ h
 /** The next win of a fresh client; undefined when the event is over, the limit is reached, or `untilMs` has come. */
 async function winOnce(scene: Scene, client: HongbaoClient, untilMs: number): Promise<ShakeHit | undefined> {
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // each call of its clients listens
   const end = (): void => stop.abort();
   const timer = setTimeout(end, untilMs - serverNowMs(scene));
   scene.signal.addEventListener('abort', end, { once: true });

@@ -46,7 +46,8 @@ export class EventDirectory {
     await this.polling;
   }
 
-  private poll(): Promise<void> {
+  /** Reads once, or joins the read under way. Never rejects. */
+  poll(): Promise<void> {
     this.polling ??= this.pollOnce().finally(() => {
       this.polling = undefined;
     });

@@ -1,5 +1,5 @@
 import type { GrabAnswer, GrabItem, GrabOutcome } from '#libs/contracts';
-import { findGrab, type Pool } from '#libs/database';
+import { findEventState, findGrab, type Pool } from '#libs/database';
 import type { DegradationHolder } from '#libs/degradation';
 import { type Claim, laneOfPacket } from '#libs/domain';
 import { grabLane, type Lane, type LaneAddition, type LaneProducer, oldestOutstandingMs } from '#libs/queue';
@@ -135,9 +135,14 @@ export class Grabs {
   }
 
   private async oldestInLane(claim: Claim): Promise<number | undefined> {
-    // an event that Redis does not name any more was settled, and that waited for its lanes
-    if (this.parts.events.isKnown() && this.parts.events.find(claim.eventId) === undefined) return undefined;
+    // settle waited for the event's lanes; Redis names a settled event for a while only
+    if (this.parts.events.find(claim.eventId) === undefined && (await this.isSettled(claim))) return undefined;
     return await oldestOutstandingMs(this.parts.cache, this.laneOf(claim)).catch(throwQueueProblem);
+  }
+
+  private async isSettled({ eventId }: Claim): Promise<boolean> {
+    const state = await findEventState(this.parts.pool, eventId).catch(throwLedgerProblem);
+    return state === undefined || state === 'settled';
   }
 
   /** @throws ProblemError `dependency_unavailable` when the event is not known here (yet): lanes are fixed per event. */

@@ -5,7 +5,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleDestroy,
 } from '@nestjs/common';
-import { subscribeFeed, subscribeReplies } from '#libs/redis';
+import { subscribeEventsChanged, subscribeFeed, subscribeReplies } from '#libs/redis';
 import { shareParts } from './share.tokens.ts';
 import type { ShareParts } from './share-parts.ts';
 
@@ -32,6 +32,7 @@ export class ShareLifecycle implements OnApplicationBootstrap, OnModuleDestroy, 
       leaderboards.hear(entries);
       feed.hear(entries);
     });
+    subscribeEventsChanged(channels, () => void events.poll());
     await clock.whenReady(startWaitMaxMs);
     await Promise.all([features.start(), events.start(), channels.whenSubscribed(startWaitMaxMs)]);
   }

@@ -92,7 +92,8 @@ export const gatewayConfigSchema = z
     path: ['GUEST_SESSIONS'],
   });
 
-const laneCount = (fallback: number) => z.coerce.number().int().min(1).max(256).default(fallback);
+/** As many as the database's own CHECK allows. */
+const laneCount = (fallback: number) => z.coerce.number().int().min(1).max(64).default(fallback);
 
 export const allocationConfigSchema = z.object({
   ...common,

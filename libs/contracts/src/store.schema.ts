@@ -18,6 +18,7 @@ export const eventSnapshotSchema = z.object({
   staggerMs: ms,
   shakeIntervalMs: ms,
   blockLifeMs: ms,
+  graceMs: ms,
   openLaneCount: z.int(),
   grabLaneCount: z.int(),
   sponsors: z.array(z.object({ no: z.int(), id: z.string(), name: z.string() })),

@@ -27,6 +27,7 @@ export { closeBlocks } from './sql/close-blocks.sql.ts';
 export { closeDeadLetter } from './sql/close-dead-letter.sql.ts';
 export { countOpenDeadLetters } from './sql/count-dead-letters.sql.ts';
 export { createEvent } from './sql/create-event.sql.ts';
+export { findEventState } from './sql/find-event-state.sql.ts';
 export { findPacket } from './sql/find-packet.sql.ts';
 export { findViolations, type Violation, violationRules } from './sql/find-violations.sql.ts';
 export type { GrantRecord } from './sql/grant-record.ts';

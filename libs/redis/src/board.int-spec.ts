@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EventSnapshot } from '#libs/contracts';
 import type { LocalServer } from '#libs/localservers';
 import { startTestRedis } from '../../localservers/src/testing.ts';
-import { EventReader, publishEvents, removeEvents } from './events.ts';
+import { ChannelSubscriber } from './channel-subscriber.ts';
+import { EventReader, publishEvents, removeEvents, subscribeEventsChanged } from './events.ts';
 import { addIssued, listGatewaySamples, putGatewaySample, readIssued } from './figures.ts';
 import { keys } from './keys.ts';
 import { closeRedis, createRedis, type RedisClient, whenRedisReady } from './redis-client.ts';
@@ -21,6 +22,7 @@ const snapshot = (id: number, title = `event ${id}`): EventSnapshot => ({
   staggerMs: 5,
   shakeIntervalMs: 6,
   blockLifeMs: 7,
+  graceMs: 2000,
   openLaneCount: 4,
   grabLaneCount: 2,
   sponsors: [{ no: 0, id: 's', name: 'S' }],
@@ -46,6 +48,23 @@ describe('events and figures in Redis', () => {
   });
   beforeEach(async () => {
     await client.flushall();
+  });
+
+  it('tells who listens that the board changed, and only then', async () => {
+    const channels = new ChannelSubscriber(
+      createRedis('subscriber', redis.url, { name: 'test', log: silentLog }),
+      silentLog,
+    );
+    let told = 0;
+    subscribeEventsChanged(channels, () => {
+      told += 1;
+    });
+    expect(await channels.whenSubscribed(10_000)).toBe(true);
+    await publishEvents(client, [snapshot(1)]);
+    await publishEvents(client, [snapshot(1)]);
+    await publishEvents(client, [snapshot(1, 'new title')]);
+    await expect.poll(() => told, { timeout: 10_000 }).toBe(2);
+    await channels.close();
   });
 
   it('shows the events that were published, writing only what differs', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type EventSnapshot, eventSnapshotSchema } from '#libs/contracts';
+import type { ChannelSubscriber, Unsubscribe } from './channel-subscriber.ts';
 import { keys } from './keys.ts';
 import type { Log } from './log.ts';
 import type { RedisClient } from './redis-client.ts';
@@ -8,7 +9,7 @@ import type { RedisClient } from './redis-client.ts';
 const revisionField = 'revision';
 
 /**
- * Writes the snapshots that differ from what is there; others are left alone, those not named too.
+ * Writes the snapshots that differ from what is there, and tells whoever listens; others are left alone, those not named too.
  * @throws the client's error while Redis is away: publish again, it is idempotent.
  */
 export async function publishEvents(
@@ -19,8 +20,16 @@ export async function publishEvents(
   const wanted = snapshots.map((snapshot) => [String(snapshot.id), JSON.stringify(snapshot)] as const);
   const present = await client.hmget(keys.events, ...wanted.map(([id]) => id));
   const changed = wanted.filter(([, text], at) => text !== present[at]);
-  if (changed.length > 0) await client.hset(keys.events, ...changed.flat(), revisionField, newRevision());
+  if (changed.length > 0) {
+    await client.hset(keys.events, ...changed.flat(), revisionField, newRevision());
+    await client.publish(keys.eventsChanged, '');
+  }
   return { changed: changed.length };
+}
+
+/** Calls back when the board changed: a hint to read it now instead of at the next poll. */
+export function subscribeEventsChanged(channels: ChannelSubscriber, listener: () => void): Unsubscribe {
+  return channels.subscribe(keys.eventsChanged, listener);
 }
 
 /** Takes events off the board. @throws the client's error while Redis is away: do it again, it is idempotent. */

@@ -11,6 +11,8 @@ export const keys = {
   stockPools: '{hb:stock}:pools',
   /** Hash of event id → snapshot, and `revision`, which changes with any of them. */
   events: 'hb:events',
+  /** Channel: the board changed, read it now; who misses it reads it within a second. */
+  eventsChanged: 'hb:events:changed',
   /** Hash of `version` and `document`. */
   degradation: 'hb:degradation',
   degradationChanged: 'hb:degradation:changed',

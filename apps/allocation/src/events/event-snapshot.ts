@@ -22,6 +22,7 @@ export function snapshotOf(event: EventRecord): EventSnapshot | undefined {
     staggerMs: event.staggerMs,
     shakeIntervalMs: event.shakeIntervalMs,
     blockLifeMs: event.blockLifeMs,
+    graceMs: event.graceMs,
     openLaneCount,
     grabLaneCount,
     sponsors: event.sponsors.map(({ no, id, name }) => ({ no, id, name })),

@@ -136,6 +136,19 @@ describe('opening a packet', () => {
     expect((await open({ ticket })).body.code).toBe('ticket_expired');
   });
 
+  it('never says expired of an event that is merely not known here, with or without a receipt (invariant 6)', async () => {
+    const packetId = freshPacketId();
+    const ticket = signed('ticket', { eventId: 77, packetId });
+    const receipt = signed('receipt', { eventId: 77, packetId });
+    rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'open' }));
+    for (const body of [{ ticket }, { ticket, receipt }]) {
+      const answer = await open(body);
+      expect([answer.status, answer.body.code]).toEqual([503, 'dependency_unavailable']);
+    }
+    rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'expired' }));
+    expect((await open({ ticket, receipt })).body.code).toBe('ticket_expired');
+  });
+
   it('says so when the ledger cannot be asked about a ticket that is past', async () => {
     rig.allocation.answer((_request, response) => sendJson(response, 500, {}));
     const answer = await open({ ticket: signed('ticket', { packetId: freshPacketId(), atMs: Date.now() - 5000 }) });

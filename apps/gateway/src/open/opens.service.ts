@@ -45,6 +45,14 @@ interface Admitted {
   readonly asker: Asker;
 }
 
+interface Recall {
+  readonly ticket: Claim;
+  readonly receipt: Claim | undefined;
+  readonly asker: Asker;
+  /** The packet that the ledger has as undecided will never be decided for this ticket: it expired unopened. */
+  readonly isOpenFinal: boolean;
+}
+
 /** Opens: verified here, made durable in a lane, decided by allocation. */
 export class OpensService {
   constructor(private readonly parts: OpensParts) {}
@@ -72,7 +80,8 @@ export class OpensService {
     if (nowMs === undefined) throw this.unavailable('the time of the store is not known');
     // a receipt proves that the ticket was opened in time: it is honoured with the time of its acceptance (invariant 6)
     const isPast = receipt === undefined && nowMs >= ticket.atMs;
-    if (event === undefined || event.snapshot.state === 'settled') return await this.recall(ticket, receipt, asker);
+    if (event === undefined) return await this.recall({ ticket, receipt, asker, isOpenFinal: false });
+    if (event.snapshot.state === 'settled') return await this.recall({ ticket, receipt, asker, isOpenFinal: true });
     if (isPast) return await this.inFlight(() => this.openLate(ticket, event, nowMs, asker));
     return await this.inFlight(() => this.settle({ ticket, event, acceptedAtMs: receipt?.atMs ?? nowMs, asker }));
   }
@@ -80,15 +89,18 @@ export class OpensService {
   /** Past its expiry, without a receipt: decided only when no earlier open of it can be on its way. */
   private async openLate(ticket: Claim, event: GatewayEvent, nowMs: number, asker: Asker): Promise<OpenAnswer> {
     await this.parts.lateTickets.whenQuiet(ticket, event, nowMs);
-    return await this.recall(ticket, undefined, asker);
+    return await this.recall({ ticket, receipt: undefined, asker, isOpenFinal: true });
   }
 
-  /** Too late for a lane: the outcome is what the ledger has. Nothing there means that it expired unopened. */
-  private async recall(ticket: Claim, receipt: Claim | undefined, asker: Asker): Promise<OpenAnswer> {
+  /** Not for a lane (any more): the outcome is what the ledger has. */
+  private async recall({ ticket, receipt, asker, isOpenFinal }: Recall): Promise<OpenAnswer> {
     const { ledger, answers, counters } = this.parts;
     const { packetId, epoch } = ticket;
     const status = await ledger.packetStatus({ packetId: String(packetId), userId: asker.userId, epoch });
     if (status.status === 'credited') return answers.creditedByLedger(status, asker);
+    // its event lives, and this process does not know it: a store that came back empty, a snapshot of another version
+    if (status.status === 'open' && !isOpenFinal)
+      throw new ProblemError('dependency_unavailable', 'the event of this ticket is not known here yet');
     // without a receipt a denial would tell of other packets of this user, not of this one
     const denial = receipt === undefined ? 'expired' : denialOf(status.status);
     counters.results[denial] += 1;
@@ -122,7 +134,8 @@ export class OpensService {
     const { poolId, blockNo } = packetRefOf(packetId);
     const lane = openLane(laneOfBlock(poolId, blockNo, event.snapshot.openLaneCount));
     const item = { packetId: String(packetId), eventId, userId, epoch, sponsorNo, acceptedAtMs };
-    return producer.add(lane, item, limits.acceptMaxMs);
+    // durable well before its block may be reclaimed, whatever the two services were told (invariant 4)
+    return producer.add(lane, item, Math.min(limits.acceptMaxMs, event.snapshot.graceMs / 2));
   }
 
   /** A dead letter can be replayed, so its user is told to wait, like one whose reply has not come. */

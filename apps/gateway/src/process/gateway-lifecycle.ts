@@ -4,7 +4,7 @@ import type {
   OnApplicationShutdown,
   OnModuleDestroy,
 } from '@nestjs/common';
-import { subscribeReplies } from '#libs/redis';
+import { subscribeEventsChanged, subscribeReplies } from '#libs/redis';
 import { figuresSinkOf, type GatewayParts } from '../gateway-parts.ts';
 import { GatewaySampler } from './gateway-sampler.ts';
 
@@ -32,6 +32,7 @@ export class GatewayLifecycle
     sessions.start(logger);
     redis.clock.start();
     subscribeReplies(redis.channels, gatewayId, (message) => replies.accept(message));
+    subscribeEventsChanged(redis.channels, () => void book.poll());
     await redis.clock.whenReady(startWaitMaxMs);
     await Promise.all([degradation.start(), book.start(), redis.channels.whenSubscribed(startWaitMaxMs)]);
     if (config.GATEWAY_ROLE !== 'money') this.startShakes();

@@ -22,6 +22,7 @@ export function testEvent(changes: Partial<EventSnapshot> = {}): EventSnapshot {
     staggerMs: 0,
     shakeIntervalMs: 50,
     blockLifeMs: 60_000,
+    graceMs: 60_000,
     openLaneCount: 2,
     grabLaneCount: 1,
     sponsors: numbers.map((no) => ({ no, id: `sponsor-${no}`, name: `Sponsor ${no}` })),
