@@ -79,6 +79,7 @@ describe('readPacketStatus', () => {
     expect(await readPacketStatus(db.pool, { packetId: (1n << 63n) - 1n, userId: 'x' })).toEqual({ status: 'unknown' });
     await db.pool.query('UPDATE blocks SET epoch = 2 WHERE pool_id = $1', [poolOfSponsor(event, 1).poolId]);
     expect(await status('nobody', 1, 0, 1)).toBe('expired');
+    expect(await status('holder', 1, 0, 1)).toBe('limit');
     expect(await status('nobody', 1, 0, 2)).toBe('open');
     await db.pool.query("UPDATE blocks SET state = 'closed' WHERE pool_id = $1", [poolOfSponsor(event, 2).poolId]);
     expect(await status('nobody', 2, 0)).toBe('expired');

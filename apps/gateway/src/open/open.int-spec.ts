@@ -107,13 +107,18 @@ describe('opening a packet', () => {
     expect(seen).toMatchObject([{ packetId: String(packetId), acceptedAtMs }]);
   });
 
-  it('asks the ledger about a ticket that is past: what was credited stays so, the rest is expired', async () => {
+  it('asks the ledger about a ticket that is past: what was credited or over a limit stays so, the rest is expired', async () => {
     const packetId = freshPacketId();
     const ticket = signed('ticket', { packetId, atMs: Date.now() - 5000 });
-    for (const status of ['open', 'unknown', 'taken', 'limit', 'expired']) {
+    const told = [
+      ['limit', 409, 'limit_reached'],
+      ['sponsor_limit', 409, 'sponsor_limit_reached'],
+      ...['open', 'unknown', 'taken', 'expired'].map((status) => [status, 410, 'ticket_expired'] as const),
+    ] as const;
+    for (const [status, httpStatus, code] of told) {
       rig.allocation.answer((_request, response) => sendJson(response, 200, { status }));
       const answer = await open({ ticket });
-      expect([answer.status, answer.body.code]).toEqual([410, 'ticket_expired']);
+      expect([answer.status, answer.body.code]).toEqual([httpStatus, code]);
     }
     expect(rig.allocation.seen.at(-1)!.path).toBe(`/internal/v1/packets/${packetId}?userId=alice&epoch=1`);
     expect(rig.allocation.seen.at(-1)!.headers.authorization).toBe('Bearer an internal token for tests');

@@ -101,8 +101,9 @@ export class OpensService {
     // its event lives, and this process does not know it: a store that came back empty, a snapshot of another version
     if (status.status === 'open' && !isOpenFinal)
       throw new ProblemError('dependency_unavailable', 'the event of this ticket is not known here yet');
-    // without a receipt a denial would tell of other packets of this user, not of this one
-    const denial = receipt === undefined ? 'expired' : denialOf(status.status);
+    // who never opened in time is told so, not that the packet went to somebody else since; a limit is told again (invariant 7)
+    const known = denialOf(status.status);
+    const denial = receipt === undefined && known === 'taken' ? 'expired' : known;
     counters.results[denial] += 1;
     throw problemOfDenial(denial);
   }

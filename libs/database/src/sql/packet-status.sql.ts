@@ -16,7 +16,8 @@ export type PacketLedgerStatus =
 
 /**
  * What an open of this packet by this user has come to, or would come to now, by the rules of settle_opens and without asking
- * it: none of the facts that deny an open ever turns back.
+ * it: none of the facts that deny an open ever turns back. Limits go before expiry, so that an open that was denied by a limit is told
+ * the same when it asks again after the block came back (invariant 7).
  */
 export async function readPacketStatus(db: Db, question: PacketQuestion): Promise<PacketLedgerStatus> {
   const granted = await readGranted(db, question);
@@ -42,9 +43,9 @@ async function readDenial(db: Db, { packetId, userId, epoch }: PacketQuestion): 
   const { rows } = await db.query<{ status: Denial }>(
     `SELECT CASE
        WHEN (packet.id & 255) >= least(p.block_size, p.packet_count - b.block_no * p.block_size) THEN 'unknown'
-       WHEN b.state = 'closed' OR e.settling_at IS NOT NULL OR b.epoch > $3 THEN 'expired'
        WHEN s.account_id IS NOT NULL THEN 'sponsor_limit'
        WHEN h.ordinal >= e.per_user_max THEN 'limit'
+       WHEN b.state = 'closed' OR e.settling_at IS NOT NULL OR b.epoch > $3 THEN 'expired'
        ELSE 'open' END AS status
      FROM (SELECT $1::bigint AS id) packet
      JOIN blocks b ON b.pool_id = (packet.id >> 39)::int AND b.block_no = ((packet.id >> 8) & 2147483647)::int
