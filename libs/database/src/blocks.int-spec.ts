@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { fullMask, indexesOf } from '#libs/domain';
+import { epochMax, fullMask, indexesOf } from '#libs/domain';
 import type { PoolClient } from './pool.ts';
 import type { EventRecord } from './read/load-events.ts';
 import { beginSettlement } from './sql/begin-settlement.sql.ts';
@@ -14,7 +14,7 @@ import { restockBlocks } from './sql/restock-blocks.sql.ts';
 import { retireBlocks } from './sql/retire-blocks.sql.ts';
 import { settleOpens } from './sql/settle-opens.sql.ts';
 import { stockBlocks } from './sql/stock-blocks.sql.ts';
-import { withStockerLock } from './stocker-lock.ts';
+import { createStockerPool, keepStockerLock, withStockerLock } from './stocker-lock.ts';
 import { armDraft, draftOf, issueUntilMs, loadEvent, openOf, poolOfSponsor, startEvent, t0 } from './testing/event.ts';
 import { whenBlocked } from './testing/locks.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
@@ -122,6 +122,37 @@ describe('withStockerLock', () => {
   });
 });
 
+describe('createStockerPool', () => {
+  it('has the server end a session that falls silent, and the lock with it, and keep one that gives signs of life', async () => {
+    const options = { connectionString: db.url, applicationName: 'stocker', max: 1, statementTimeoutMs: 5000 };
+    const pool = createStockerPool(options);
+    const heir = createStockerPool(options);
+    const isPassedOn = async () => (await withStockerLock(heir, async () => true)).held;
+    const served = withStockerLock(pool, async (client) => {
+      expect(await settingsOf(client)).toEqual({
+        idle_session_timeout: '10s',
+        tcp_keepalives_count: '3',
+        tcp_keepalives_idle: '5',
+        tcp_keepalives_interval: '2',
+      });
+      // as if ten seconds had passed: the host is silent from here on
+      await client.query('SET idle_session_timeout = 100');
+      await expect.poll(isPassedOn, { timeout: 20_000, interval: 50 }).toBe(true);
+      await keepStockerLock(client);
+    });
+    await expect(served).rejects.toThrow(/not queryable|terminated|idle-session timeout/);
+    await Promise.all([pool.end(), heir.end()]);
+  });
+
+  const settingsOf = async (client: PoolClient) => {
+    const { rows } = await client.query<{ name: string; value: string }>(
+      `SELECT name, current_setting(name) AS value FROM pg_settings
+       WHERE name LIKE 'tcp_keepalives%' OR name = 'idle_session_timeout'`,
+    );
+    return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+  };
+});
+
 describe('reclaim', () => {
   it('offers a block only when issue_until, ticket life and grace are past (invariant 3)', async () => {
     const event = await startEvent(db, smallDraft());
@@ -216,6 +247,25 @@ describe('restockBlocks', () => {
       await restockBlocks(db.pool, { poolId, countMax: 10, issueUntilMs: nowMs, stockedAtMs: nowMs });
     }
     expect((await blocksOf(poolId)).map(({ state }) => state)).toEqual(['closed', 'closed', 'closed']);
+  });
+
+  it('leaves a block in the largest epoch reclaimed, for settle to close, and stocks the others', async () => {
+    const event = await startEvent(db, smallDraft());
+    const { poolId } = event.pools[0]!;
+    await reclaimAll(event);
+    await db.pool.query(
+      'UPDATE blocks SET epoch = CASE block_no WHEN 0 THEN $2 ELSE $2 - 1 END WHERE pool_id = $1 AND block_no < 2',
+      [poolId, epochMax],
+    );
+    const { stocked } = await restockBlocks(db.pool, restockOf(poolId));
+    expect(stocked.map(({ blockNo, epoch }) => [blockNo, epoch])).toEqual([
+      [1, epochMax],
+      [2, 2],
+    ]);
+    expect((await blocksOf(poolId))[0]).toEqual({ block_no: 0, epoch: epochMax, state: 'reclaimed' });
+    await moveEvent(db.pool, { eventId: event.id, from: 'live', to: 'closed', atMs: t0 });
+    expect(await beginSettlement(db.pool, { eventId: event.id, atMs: t0 })).toBe(true);
+    expect(await closeBlocks(db.pool, { eventId: event.id, limit: 10 })).toBe(3);
   });
 
   it('does nothing once the event is closed', async () => {

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { isDatabaseAway, isDataError, isRetryable } from './errors.ts';
+import { isBlocked, isDatabaseAway, isDataError, isRetryable } from './errors.ts';
 import { inTransaction, type Pool } from './pool.ts';
 import { createPrisma } from './prisma.ts';
 import { loadEvents } from './read/load-events.ts';
@@ -156,13 +156,21 @@ describe('errors of statements', () => {
     const pool = openPool(db.url, { lockTimeoutMs: 50 });
     const holder = await db.pool.connect();
     await holder.query('BEGIN; LOCK TABLE events');
-    expect(kindOf(await errorOf(pool.query('SELECT * FROM events')))).toBe('conflict');
+    const lockTimeout = await errorOf(pool.query('SELECT * FROM events'));
     await holder.query('ROLLBACK');
     holder.release();
-    expect(kindOf(await errorOf(pool.query('SELECT pg_sleep(5)')))).toBe('conflict');
-    for (const state of ['40001', '40P01']) {
-      expect(kindOf(await errorOf(pool.query(`DO $$ BEGIN RAISE SQLSTATE '${state}'; END $$`)))).toBe('conflict');
+    for (const error of [lockTimeout, await errorOf(pool.query('SELECT pg_sleep(5)'))]) {
+      expect(kindOf(error)).toBe('conflict');
+      expect(isBlocked(error)).toBe(true);
     }
+    for (const state of ['40001', '40P01']) {
+      const error = await errorOf(pool.query(`DO $$ BEGIN RAISE SQLSTATE '${state}'; END $$`));
+      expect(kindOf(error)).toBe('conflict');
+      expect(isBlocked(error)).toBe(false);
+    }
+    const outOfMemory = await errorOf(pool.query("DO $$ BEGIN RAISE SQLSTATE '53200'; END $$"));
+    expect(kindOf(outOfMemory)).toBe('away');
+    expect(isBlocked(outOfMemory)).toBe(true);
   });
 
   it('data: a CHECK, a number out of range, text that is no number', async () => {

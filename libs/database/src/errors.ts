@@ -3,8 +3,10 @@
  *
  *   away       the database cannot be reached or cannot take work now       wait, then repeat
  *   conflict   the statement lost against another transaction or a timeout  repeat
+ *   blocked    of these two, what may be due to this very statement's rows  repeat, but not for ever
+ *              or size: a lock or the statement took too long, no memory    bisect, then the job backs off
  *   data       this data can never be stored                                bisect, dead letter (invariant 9)
- *   other      a fault of program or schema                                 neither: tell somebody, and wait
+ *   other      a fault of program or schema                                 bisect, tell somebody, and wait
  */
 
 const networkCodes = new Set([
@@ -28,6 +30,9 @@ const awayStates = new Set(['25006', 'P1001', 'P1002', 'P1008', 'P1017', 'P2024'
 /** Serialisation failure, deadlock, lock not available, statement timeout or cancel, transaction kept idle too long. */
 const conflictStates = new Set(['40001', '40P01', '55P03', '57014', '25P03', 'P2034']);
 
+/** Lock not available, statement timeout or cancel, out of memory. */
+const blockedStates = new Set(['55P03', '57014', '53200']);
+
 /** Errors that pg and pg-pool make without a code. */
 const awayMessages = [
   'timeout exceeded when trying to connect',
@@ -48,6 +53,14 @@ export function isDatabaseAway(error: unknown): boolean {
 /** True when repeating the same call is right: the database is away, or the call lost against another one. */
 export function isRetryable(error: unknown): boolean {
   return someCause(error, (cause) => isAway(cause) || conflictStates.has(codeOf(cause)));
+}
+
+/**
+ * True for those retryable errors that may come from what the call itself touches, and last: a row that somebody keeps locked, a
+ * statement too large for its time or for memory. Repeated unchanged it may fail for ever, while a part of it would succeed.
+ */
+export function isBlocked(error: unknown): boolean {
+  return someCause(error, (cause) => blockedStates.has(codeOf(cause)));
 }
 
 /** True when the data itself is refused (SQLSTATE classes 22 and 23): it never succeeds, however often it is tried. */

@@ -1,5 +1,5 @@
 /** PostgreSQL: pools, migrations, and one operation per file. Money is SQL; Prisma serves plain reads. */
-export { isDatabaseAway, isDataError, isRetryable } from './errors.ts';
+export { isBlocked, isDatabaseAway, isDataError, isRetryable } from './errors.ts';
 export { applyMigrations, assertMigrated, MigrationError } from './migrations.ts';
 export {
   createPool,
@@ -63,4 +63,4 @@ export {
   streamGrabs,
   streamGrants,
 } from './sql/stream-ledger.sql.ts';
-export { withStockerLock } from './stocker-lock.ts';
+export { createStockerPool, keepStockerLock, withStockerLock } from './stocker-lock.ts';

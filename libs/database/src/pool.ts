@@ -18,6 +18,8 @@ export interface PoolOptions {
   /** Longest wait for a connection, new or from the pool. */
   readonly connectionTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
+  /** Further settings of the server for these sessions, by name; `options` in the connection string take their place. */
+  readonly serverSettings?: Readonly<Record<string, number>>;
   /** Told of an idle connection that broke. The pool has dropped it; the next statement gets another one, or the error. */
   readonly onIdleError?: (error: Error) => void;
 }
@@ -50,6 +52,9 @@ export function poolConfig(options: PoolOptions): pg.PoolConfig {
     lock_timeout: options.lockTimeoutMs ?? Math.ceil(options.statementTimeoutMs / 2),
     idle_in_transaction_session_timeout: options.statementTimeoutMs,
     query_timeout: options.statementTimeoutMs + serverAnswerMarginMs,
+    options: Object.entries(options.serverSettings ?? {})
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
     keepAlive: true,
     allowExitOnIdle: false,
   };

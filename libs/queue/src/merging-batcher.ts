@@ -13,13 +13,17 @@ const itemsWaitingDefaultMax = 1_048_576;
 
 interface Group<Item, Outcome> {
   readonly items: readonly Item[];
+  /** It was in a merged call that rejected: its next call is for it alone. */
+  readonly isAlone: boolean;
   readonly resolve: (outcomes: Outcome[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
  * Merges what waits into few large calls: while calls are under way the groups that arrive gather, and the next call takes as many
- * whole groups as fit, in order of arrival. So a call is large just when the work is behind, and small when there is no hurry.
+ * whole groups as fit, in order of arrival. So a call is large just when the work is behind, and small when there is no hurry. When a
+ * merged call rejects, each of its groups is called once alone, so that only a group which is at fault itself is rejected:
+ * `settleBatch` meets the same items again then, as it does when a job runs again.
  */
 export class MergingBatcher<Item, Outcome> {
   private readonly batchItemsMax: number;
@@ -39,7 +43,7 @@ export class MergingBatcher<Item, Outcome> {
   /**
    * Settles a group of items in one call with others; its items stay together and in order.
    * @returns one outcome for each item, in their order.
-   * @throws whatever its call threw, and RangeError for a group over `batchItemsMax` or when too much waits.
+   * @throws whatever the call with this group alone threw, and RangeError for a group over `batchItemsMax` or when too much waits.
    */
   async submit(items: readonly Item[]): Promise<Outcome[]> {
     if (items.length === 0) return [];
@@ -48,7 +52,7 @@ export class MergingBatcher<Item, Outcome> {
       throw new RangeError(`over ${this.itemsWaitingMax} items wait to be settled`);
     }
     return await new Promise<Outcome[]>((resolve, reject) => {
-      this.groups.push({ items, resolve, reject });
+      this.groups.push({ items, isAlone: false, resolve, reject });
       this.itemsWaiting += items.length;
       // After the turn that submits: jobs that were fetched together are settled together.
       setImmediate(() => this.startCalls());
@@ -76,8 +80,10 @@ export class MergingBatcher<Item, Outcome> {
   }
 
   private groupsThatFit(): number {
+    if (this.groups[0]?.isAlone) return 1;
     let items = 0;
     const end = this.groups.findIndex((group) => {
+      if (group.isAlone) return true;
       items += group.items.length;
       return items > this.batchItemsMax;
     });
@@ -96,12 +102,19 @@ export class MergingBatcher<Item, Outcome> {
         from += group.items.length;
       }
     } catch (error) {
-      for (const group of batch) group.reject(error);
+      if (batch.length === 1) batch[0]!.reject(error);
+      else this.callAlone(batch, items.length);
     } finally {
       this.callsInFlight -= 1;
       this.startCalls();
       this.tellIdle();
     }
+  }
+
+  /** First in line, as they arrived first. */
+  private callAlone(batch: readonly Group<Item, Outcome>[], itemCount: number): void {
+    this.groups.unshift(...batch.map((group) => ({ ...group, isAlone: true })));
+    this.itemsWaiting += itemCount;
   }
 
   private tellIdle(): void {

@@ -56,6 +56,15 @@ export function isStamped(store: Store): boolean {
 }
 
 /**
+ * The run id of the server if the stock was built on it; undefined when it was emptied or replaced and not stamped anew since.
+ * @throws the client's error while Redis is away.
+ */
+export async function readStamp(client: RedisClient): Promise<string | undefined> {
+  const store = await readStore(client);
+  return isStamped(store) ? store.runId : undefined;
+}
+
+/**
  * Puts blocks on their pools' lists, all or none.
  *
  * Never repeat a push whose outcome is unknown: a block that stands on a list twice would be issued twice. Time brings it back.

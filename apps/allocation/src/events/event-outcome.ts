@@ -6,7 +6,7 @@ export type EventOutcome =
   | { readonly outcome: 'event_unknown' }
   | { readonly outcome: 'state_conflict'; readonly detail: string }
   | { readonly outcome: 'too_early'; readonly possibleAtMs: number; readonly detail: string }
-  /** Nothing can be decided: Redis is away, and with it the clock and the lanes. */
+  /** Nothing can be decided: Redis is away or another one, and with it the clock and the lanes. */
   | { readonly outcome: 'store_away' };
 
 export function conflict(event: Pick<EventRecord, 'id' | 'state'>, act: string, why?: string): EventOutcome {

@@ -75,6 +75,9 @@ function answerOf(result: EventOutcome): OpsEvent {
     case 'too_early':
       throw new ProblemError('too_early', result.detail, { possibleAt: isoOf(result.possibleAtMs) });
     case 'store_away':
-      throw new ProblemError('dependency_unavailable', 'Redis is away: neither clock nor lanes can be asked');
+      throw new ProblemError(
+        'dependency_unavailable',
+        'Redis is away or was replaced: neither clock nor lanes can be asked',
+      );
   }
 }

@@ -1,18 +1,33 @@
 import type { EventRecord } from '#libs/database';
 import { grabLane, type Lane, oldestOutstandingMs, openLane } from '#libs/queue';
-import type { RedisClient } from '#libs/redis';
+import { type RedisClient, readStamp } from '#libs/redis';
 import { lastOpenMs, sharesEndMs } from './settle-time.ts';
 
 export interface BusyLane {
+  readonly state: 'busy';
   readonly lane: Lane;
   readonly oldestMs: number;
 }
 
+/** `store_changed`: Redis was emptied or replaced and nobody has dealt with it yet, so its lanes tell nothing. */
+export type LanesState = BusyLane | { readonly state: 'quiet' } | { readonly state: 'store_changed' };
+
 /**
- * A lane that may still hold an accepted open or grab of the closed event; undefined when none can. Lanes are shared with other
- * events, so a lane is quiet for this one when everything in it was accepted after the event's last possible acceptance.
+ * Whether a lane may still hold an accepted open or grab of the closed event. @throws the client's error while Redis is away.
  */
-export async function findBusyLane(
+export async function lookAtLanes(cache: RedisClient, event: EventRecord, stockLeadMs: number): Promise<LanesState> {
+  const stamp = await readStamp(cache);
+  const busy = await findBusyLane(cache, event, stockLeadMs);
+  if (busy !== undefined) return busy;
+  const isSameStore = stamp !== undefined && stamp === (await readStamp(cache));
+  return { state: isSameStore ? 'quiet' : 'store_changed' };
+}
+
+/**
+ * Lanes are shared with other events, so a lane is quiet for this one when everything in it was accepted after the event's last
+ * possible acceptance.
+ */
+async function findBusyLane(
   cache: RedisClient,
   event: EventRecord,
   stockLeadMs: number,
@@ -24,7 +39,7 @@ export async function findBusyLane(
   ];
   for (const { lane, lastMs } of lanes) {
     const oldestMs = await oldestOutstandingMs(cache, lane);
-    if (oldestMs !== undefined && oldestMs <= lastMs) return { lane, oldestMs };
+    if (oldestMs !== undefined && oldestMs <= lastMs) return { state: 'busy', lane, oldestMs };
   }
   return undefined;
 }

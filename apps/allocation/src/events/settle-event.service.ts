@@ -16,7 +16,7 @@ import type { Logger } from '#libs/runtime';
 import type { Reconciler } from '../reconciliation/reconciler.ts';
 import { conflict, type EventOutcome } from './event-outcome.ts';
 import { loadEvent } from './event-store.ts';
-import { type BusyLane, findBusyLane } from './quiet-lanes.ts';
+import { type LanesState, lookAtLanes } from './quiet-lanes.ts';
 import { settleAtMs } from './settle-time.ts';
 import type { SnapshotBoard } from './snapshot-board.ts';
 
@@ -97,21 +97,21 @@ export class SettleEvent {
   }
 
   private async refuseBusyLanes(event: EventRecord): Promise<EventOutcome | undefined> {
-    const busy = await this.waitForQuietLanes(event);
-    if (busy === undefined) return undefined;
+    const lanes = await this.waitForQuietLanes(event);
+    if (lanes.state === 'quiet') return undefined;
     const nowMs = this.deps.clock.nowMs();
-    if (nowMs === undefined) return { outcome: 'store_away' };
-    const detail = `lane ${busy.lane} still has items that were accepted ${nowMs - busy.oldestMs} ms ago`;
+    if (nowMs === undefined || lanes.state === 'store_changed') return { outcome: 'store_away' };
+    const detail = `lane ${lanes.lane} still has items that were accepted ${nowMs - lanes.oldestMs} ms ago`;
     return { outcome: 'too_early', possibleAtMs: nowMs + busyLaneRetryMs, detail };
   }
 
   /** Invariant 6: what was accepted of the event is booked before anything is refunded. */
-  private async waitForQuietLanes(event: EventRecord): Promise<BusyLane | undefined> {
+  private async waitForQuietLanes(event: EventRecord): Promise<LanesState> {
     const { cache, stockLeadMs, quietWaitMaxMs } = this.deps;
     const deadline = performance.now() + quietWaitMaxMs;
     for (;;) {
-      const busy = await findBusyLane(cache, event, stockLeadMs);
-      if (busy === undefined || performance.now() >= deadline) return busy;
+      const lanes = await lookAtLanes(cache, event, stockLeadMs);
+      if (lanes.state === 'quiet' || performance.now() >= deadline) return lanes;
       await new Promise((resolve) => setTimeout(resolve, quietPollMs));
     }
   }

@@ -4,9 +4,13 @@ import type { OpsEvent, Reconciliation } from '#libs/contracts';
 import { beginSettlement, closeBlocks, type EventRecord } from '#libs/database';
 import { laneOfBlock } from '#libs/domain';
 import { addOutstanding, grabLane, openLane, removeOutstanding } from '#libs/queue';
+import { closeRedis, createRedis, keys, readStore, resetStock, whenRedisReady } from '#libs/redis';
+import { startTestRedis } from '../../../../libs/localservers/src/testing.ts';
 import { AllocationRig, type Answer } from '../testing/allocation-rig.ts';
 import { planOf } from '../testing/plans.ts';
 import type { Issued } from '../testing/test-gateway.ts';
+import { SettleEvent } from './settle-event.service.ts';
+import { SnapshotBoard } from './snapshot-board.ts';
 
 const wait = { timeout: 30_000, interval: 50 };
 let rig: AllocationRig;
@@ -23,7 +27,7 @@ const possibleAtOf = ({ body }: Answer<OpsEvent>) => Date.parse(body['possibleAt
 /** A short event with shares of which some packets were opened and grabbed, closed by now; its shares go on for an hour. */
 async function playedEvent(): Promise<{ event: EventRecord; packets: Issued[] }> {
   const event = await rig.arm(
-    planOf({ lastsMs: 1500, sharesLastMs: 3_600_000, sponsors: 2, pool: { sharePortions: 3, shareBudgetFen: 640 } }),
+    planOf({ lastsMs: 3000, sharesLastMs: 3_600_000, sponsors: 2, pool: { sharePortions: 3, shareBudgetFen: 640 } }),
   );
   const packets: Issued[] = [];
   await expect.poll(async () => packets.push(...(await rig.gateway.take(event))), wait).toBeGreaterThanOrEqual(64);
@@ -74,6 +78,31 @@ describe('settle', () => {
     await removeOutstanding(rig.gateway.cache, lane, ['of-another-event']);
     await removeOutstanding(rig.gateway.cache, grabLane(0), ['a-grab-of-another-event']);
   }, 90_000);
+
+  it('waits while the lanes are those of a store that was emptied or replaced: they are not quiet, they are gone', async () => {
+    const { event } = await playedEvent();
+    await endShares(event);
+    await expect.poll(async () => Date.now() > event.endsAtMs + event.ticketTtlMs + event.graceMs, wait).toBe(true);
+    const redis = await startTestRedis();
+    const { parts } = rig.allocation;
+    const { logger, moneyPool: pool, prisma, clock, config } = parts.resources;
+    const cache = createRedis('cache', redis.url, { name: 'test', log: logger });
+    try {
+      await whenRedisReady(cache, 10_000);
+      const deps = { pool, prisma, clock, cache, logger, reconciler: parts.reconciler, quietWaitMaxMs: 0 };
+      const board = new SnapshotBoard(cache, logger);
+      const service = new SettleEvent({ ...deps, board, stockLeadMs: config.STOCK_LEAD_MS });
+      expect(await service.settle(event.id)).toEqual({ outcome: 'store_away' });
+      await cache.set(keys.stamp, 'stamp of another server');
+      expect(await service.settle(event.id)).toEqual({ outcome: 'store_away' });
+      expect((await rig.record(event.id)).settlingAtMs).toBeUndefined();
+      await resetStock(cache, await readStore(cache));
+      expect(await service.settle(event.id)).toMatchObject({ outcome: 'done', event: { state: 'settled' } });
+    } finally {
+      await closeRedis(cache);
+      await redis.stop();
+    }
+  }, 60_000);
 
   it('books the same refunds however often it is sent at once and wherever it died before', async () => {
     const crashes: Record<string, (event: EventRecord) => Promise<unknown>> = {

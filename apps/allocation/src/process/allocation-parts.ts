@@ -97,12 +97,12 @@ function tellFeed({ cache, logger }: Resources, entries: readonly FeedEntry[]): 
 }
 
 function stockLoopOf(resources: Resources, board: SnapshotBoard): StockLoop {
-  const { config, moneyPool: pool, prisma, cache, clock, logger, metrics } = resources;
+  const { config, stockerPool: pool, prisma, cache, clock, logger, metrics } = resources;
   const lanes = { openLaneCount: config.OPEN_LANES, grabLaneCount: config.GRAB_LANES };
   const makeHands = (): StockHands => ({
     keeper: new EventKeeper({ prisma, cache, board, logger }),
     watch: new StoreWatch(cache, logger, metrics),
-    stocker: new Stocker(cache, metrics, config.STOCK_LEAD_MS),
+    stocker: new Stocker({ cache, logger, metrics, leadMs: config.STOCK_LEAD_MS }),
     reclaimer: new Reclaimer({ cache, logger, metrics, ...lanes }),
   });
   return new StockLoop({ pool, clock, logger, metrics, makeHands });

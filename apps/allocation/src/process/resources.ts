@@ -4,6 +4,7 @@ import {
   assertMigrated,
   createPool,
   createPrisma,
+  createStockerPool,
   type Pool,
   type PoolOptions,
   type PrismaClient,
@@ -23,18 +24,23 @@ import { grabCallsMax, openCallsMax } from '../settlement/lane-workers.ts';
 import { type AllocationMetrics, createAllocationMetrics } from './metrics.ts';
 import { findMigrations } from './migrations-directory.ts';
 
-/** Connections of the money pool: settlement calls, the stocker's own, and commands with dead letters and their replays. */
-const moneyConnections = openCallsMax + grabCallsMax + 1 + 2;
+/** Connections of the money pool: settlement calls, and commands with dead letters and their replays. */
+const moneyConnections = openCallsMax + grabCallsMax + 2;
+/** The one that holds the stocker's lock, or tries to. */
+const stockerConnections = 1;
 /** One reconciliation, or the sums of one settle, at a time: they read a whole event. */
 const reportConnections = 1;
 /** Plans and dead letters. */
 const prismaConnections = 1;
 /** Reads of users (status, history, wallet) take what is left of DATABASE_POOL_MAX, and never what settlement needs. */
 const readConnectionsMin = 1;
-export const databaseConnectionsMin = moneyConnections + reportConnections + prismaConnections + readConnectionsMin;
+const fixedConnections = moneyConnections + stockerConnections + reportConnections + prismaConnections;
+export const databaseConnectionsMin = fixedConnections + readConnectionsMin;
 
 /** Longest statements: a settlement call of a full batch, a user's read, a page of a reconciliation. */
 const moneyStatementMs = 10_000;
+/** Longest wait for one lock of settlement: other calls hold a wallet for well under a second; see `settleBatch` for longer ones. */
+const moneyLockMs = 2000;
 const readStatementMs = 3000;
 const reportStatementMs = 120_000;
 /** A second report waits so long for its turn. */
@@ -48,6 +54,7 @@ export interface Resources {
   /** Name of this process in connections. */
   readonly name: string;
   readonly moneyPool: Pool;
+  readonly stockerPool: Pool;
   readonly readPool: Pool;
   readonly reportPool: Pool;
   readonly prisma: PrismaClient;
@@ -104,19 +111,28 @@ export async function closeResources(resources: Resources): Promise<void> {
   await Promise.all([channels.close(), closeRedis(cache), closeDatabases(resources)]);
 }
 
-type Databases = Pick<Resources, 'moneyPool' | 'readPool' | 'reportPool' | 'prisma'>;
+type Databases = Pick<Resources, 'moneyPool' | 'stockerPool' | 'readPool' | 'reportPool' | 'prisma'>;
 
 function openDatabases(config: AllocationConfig, logger: Logger): Databases {
   const shared = {
     connectionString: config.DATABASE_URL,
     onIdleError: (error: Error) => logger.warn({ err: error }, 'a database connection was lost'),
   };
-  const pool = (use: string, rest: Pick<PoolOptions, 'max' | 'statementTimeoutMs' | 'connectionTimeoutMs'>) =>
+  const pool = (use: string, rest: Omit<PoolOptions, keyof typeof shared | 'applicationName'>) =>
     createPool({ ...shared, applicationName: `allocation ${use}`, ...rest });
-  const others = moneyConnections + reportConnections + prismaConnections;
   return {
-    moneyPool: pool('money', { max: moneyConnections, statementTimeoutMs: moneyStatementMs }),
-    readPool: pool('read', { max: config.DATABASE_POOL_MAX - others, statementTimeoutMs: readStatementMs }),
+    moneyPool: pool('money', {
+      max: moneyConnections,
+      statementTimeoutMs: moneyStatementMs,
+      lockTimeoutMs: moneyLockMs,
+    }),
+    stockerPool: createStockerPool({
+      ...shared,
+      applicationName: 'allocation stocker',
+      max: stockerConnections,
+      statementTimeoutMs: moneyStatementMs,
+    }),
+    readPool: pool('read', { max: config.DATABASE_POOL_MAX - fixedConnections, statementTimeoutMs: readStatementMs }),
     reportPool: pool('report', {
       max: reportConnections,
       statementTimeoutMs: reportStatementMs,
@@ -131,6 +147,7 @@ function openDatabases(config: AllocationConfig, logger: Logger): Databases {
   };
 }
 
-async function closeDatabases({ moneyPool, readPool, reportPool, prisma }: Databases): Promise<void> {
-  await Promise.all([moneyPool.end(), readPool.end(), reportPool.end(), prisma.$disconnect()]);
+async function closeDatabases({ prisma, moneyPool, stockerPool, readPool, reportPool }: Databases): Promise<void> {
+  const pools = [moneyPool, stockerPool, readPool, reportPool];
+  await Promise.all([...pools.map((pool) => pool.end()), prisma.$disconnect()]);
 }

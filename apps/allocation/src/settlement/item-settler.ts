@@ -57,12 +57,13 @@ export class ItemSettler<Item extends OpenItem | GrabItem, Claim, Settlement, Ou
     const pages = await repeatWhileAway(() => book.open(entries.map(({ item }) => item.eventId)), steps);
     const outcomes: Outcome[] = entries.map(() => this.kind.expired);
     const works: { work: Work<Item, Claim>; at: number }[] = [];
+    const underivable: { fault: unknown; at: number }[] = [];
     for (const [at, entry] of entries.entries()) {
       const packet = pages.find(entry.item.eventId, entry.item.packetId);
       if (packet === undefined || !isPlausible(entry.item, packet)) continue;
       const derived = this.derive(entry.item, packet);
       if ('claim' in derived) works.push({ at, work: { entry, packet, claim: derived.claim } });
-      else outcomes[at] = await repeatWhileAway(() => bury(entry, derived.fault), steps);
+      else underivable.push({ at, fault: derived.fault });
     }
     const settled = await settleBatch(
       works.map(({ work }) => work),
@@ -73,6 +74,9 @@ export class ItemSettler<Item extends OpenItem | GrabItem, Claim, Settlement, Ou
       },
     );
     for (const [i, outcome] of settled.entries()) outcomes[works[i]!.at] = outcome;
+    for (const { at, fault } of underivable) {
+      outcomes[at] = await repeatWhileAway(() => bury(entries[at]!, fault), steps);
+    }
     for (const { outcome } of outcomes) this.deps.metrics.outcomes.inc({ kind: this.kind.kind, outcome });
     return outcomes;
   }

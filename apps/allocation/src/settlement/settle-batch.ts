@@ -1,4 +1,4 @@
-import { isDatabaseAway, isDataError, isRetryable } from '#libs/database';
+import { isBlocked, isDatabaseAway, isDataError, isRetryable } from '#libs/database';
 import { pause } from '../process/pause.ts';
 
 export interface SettleBatchOptions<Claim, Outcome> {
@@ -21,37 +21,102 @@ const waitsMs: Readonly<Record<RepeatKind, { readonly first: number; readonly ma
   away: { first: 50, max: 2000 },
 };
 
+/** How often a blocked call (`isBlocked`) is repeated as it is, before it is bisected or gives its slot to others. */
+const blockedRepeatsMax = 3;
+
+/** Some claims cannot be settled now; all others of their batch are, and repeating any of them gives the same (invariant 7). */
+export class UnsettledError extends Error {
+  /** @param errors what stands in the way of each claim that is not settled; the first is the `cause`. */
+  constructor(
+    readonly errors: readonly unknown[],
+    claimCount: number,
+  ) {
+    super(`${errors.length} of ${claimCount} claims are not settled`, { cause: errors[0] });
+    this.name = 'UnsettledError';
+  }
+}
+
+interface Part {
+  readonly from: number;
+  readonly to: number;
+  readonly blockedRepeats: number;
+}
+
 /**
  * Settles a batch, whatever the database does (invariant 9). While it is away or in conflict the same batch is repeated, for as
- * long as it takes: settlement is idempotent. Data that can never be booked is found by bisection and buried; the rest goes on.
- * @throws any other error (a defect), and the last error when `stopped` fires: then the job runs again.
+ * long as it takes: settlement is idempotent. Where repeating it as it is does not help, the claims at fault are found by
+ * bisection, and the others are settled: data that can never be booked is buried; a claim that is blocked (somebody keeps its
+ * user's wallet locked) or meets a defect stays unsettled, and it is for its job to back off and run again.
+ * @throws UnsettledError, once all that could be settled is; when `stopped` fires, the error of the last try.
  */
 export async function settleBatch<Claim, Outcome>(
   claims: readonly Claim[],
   options: SettleBatchOptions<Claim, Outcome>,
 ): Promise<Outcome[]> {
-  if (claims.length === 0) return [];
-  try {
-    return [...(await repeatWhileAway(() => options.settle(claims), options))];
-  } catch (error) {
-    if (!isDataError(error)) throw error;
-    if (claims.length === 1) return [await repeatWhileAway(() => options.bury(claims[0]!, error), options)];
+  const outcomes = new Array<Outcome>(claims.length);
+  const faults: unknown[] = [];
+  const parts: Part[] = claims.length === 0 ? [] : [{ from: 0, to: claims.length, blockedRepeats: blockedRepeatsMax }];
+  // Halves join at the end: what can be settled does not wait for the search for what cannot.
+  for (const part of parts) {
+    const result = await settlePart(claims.slice(part.from, part.to), part.blockedRepeats, options);
+    if ('outcomes' in result) for (const [i, outcome] of result.outcomes.entries()) outcomes[part.from + i] = outcome;
+    else if (part.to - part.from > 1) parts.push(...halvesOf(part, result.error));
+    else faults.push(result.error);
   }
-  const middle = Math.ceil(claims.length / 2);
-  const first = await settleBatch(claims.slice(0, middle), options);
-  return [...first, ...(await settleBatch(claims.slice(middle), options))];
+  if (faults.length > 0) throw new UnsettledError(faults, claims.length);
+  return outcomes;
 }
 
-/** Repeats a call while the database is away or in conflict, until `stopped` fires. @throws every other error, at once. */
+/** @throws only when `stopped` has fired. */
+async function settlePart<Claim, Outcome>(
+  claims: readonly Claim[],
+  blockedRepeats: number,
+  options: SettleBatchOptions<Claim, Outcome>,
+): Promise<{ outcomes: readonly Outcome[] } | { error: unknown }> {
+  try {
+    return { outcomes: await repeatWhileAway(() => options.settle(claims), options, blockedRepeats) };
+  } catch (error) {
+    if (!isDataError(error)) return unlessStopped(error, options.stopped);
+    if (claims.length > 1) return { error };
+    try {
+      return { outcomes: [await repeatWhileAway(() => options.bury(claims[0]!, error), options)] };
+    } catch (burialError) {
+      return unlessStopped(burialError, options.stopped);
+    }
+  }
+}
+
+function unlessStopped(error: unknown, stopped: AbortSignal): { error: unknown } {
+  if (stopped.aborted) throw error;
+  return { error };
+}
+
+function halvesOf({ from, to, blockedRepeats }: Part, error: unknown): Part[] {
+  const middle = Math.ceil((from + to) / 2);
+  // a half that is blocked still has waited long enough with the whole
+  const rest = { blockedRepeats: isBlocked(error) ? 0 : blockedRepeats };
+  return [
+    { from, to: middle, ...rest },
+    { from: middle, to, ...rest },
+  ];
+}
+
+/**
+ * Repeats a call while the database is away or in conflict, until `stopped` fires; while the call is blocked, `blockedRepeats`
+ * times. @throws the error of the last try, and every other error at once.
+ */
 export async function repeatWhileAway<T>(
   call: () => Promise<T>,
   { onRepeat, stopped }: Pick<SettleBatchOptions<unknown, unknown>, 'onRepeat' | 'stopped'>,
+  blockedRepeats = blockedRepeatsMax,
 ): Promise<T> {
+  let blockedTries = 0;
   for (let tries = 0; ; tries++) {
     try {
       return await call();
     } catch (error) {
       if (!isRetryable(error) || stopped.aborted) throw error;
+      if (isBlocked(error) && ++blockedTries > blockedRepeats) throw error;
       const kind: RepeatKind = isDatabaseAway(error) ? 'away' : 'conflict';
       onRepeat(error, kind);
       const { first, max } = waitsMs[kind];

@@ -137,6 +137,26 @@ describe('restock', () => {
   });
 });
 
+describe('a pool with a fault', () => {
+  it('keeps neither its own fresh blocks nor the other pools from the lists, and goes on when the fault is gone', async () => {
+    const pool = { packetCount: 32_000, budgetFen: 3_200_000, releaseCurve: 'even' as const };
+    const event = await rig.arm(planOf({ lastsMs: 60_000, sponsors: 2, event: shortLife, pool }));
+    const [faulty, sound] = event.pools.map(({ poolId }) => poolId) as [number, number];
+    const { stockFailures } = rig.allocation.parts.resources.metrics;
+    const failures = async () => (await stockFailures.get()).values.find(({ labels }) => labels.step === 'pool')?.value;
+    await rig.pool.query(`ALTER TABLE blocks ADD CONSTRAINT fault CHECK (pool_id <> ${faulty} OR epoch = 1)`);
+    try {
+      await expect.poll(failures, wait).toBeGreaterThan(0);
+      const next = (await rig.record(event.id)).pools.find(({ poolId }) => poolId === faulty)!.nextBlock;
+      await takeUntil(event, ({ poolId, blockNo }) => poolId === faulty && blockNo >= next, 1);
+      await takeUntil(event, ({ poolId, epoch }) => poolId === sound && epoch === 2, 1);
+    } finally {
+      await rig.pool.query('ALTER TABLE blocks DROP CONSTRAINT fault');
+    }
+    await takeUntil(event, ({ poolId, epoch }) => poolId === faulty && epoch === 2, 1);
+  });
+});
+
 describe('the one stocker', () => {
   const isStocker = async ({ parts }: RunningAllocation) =>
     (await parts.resources.metrics.isStocker.get()).values[0]!.value === 1;

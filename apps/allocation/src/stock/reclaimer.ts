@@ -1,15 +1,10 @@
-import {
-  type EventRecord,
-  listReclaimable,
-  type PoolClient,
-  type ReclaimCandidate,
-  reclaimBlocks,
-} from '#libs/database';
+import { type EventRecord, listReclaimable, type ReclaimCandidate, reclaimBlocks } from '#libs/database';
 import { canReclaim, laneOfBlock } from '#libs/domain';
 import { grabLane, OrphanSweeper, oldestOutstandingMs, openLane } from '#libs/queue';
-import type { RedisClient } from '#libs/redis';
+import { type RedisClient, readStamp } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
 import type { AllocationMetrics } from '../process/metrics.ts';
+import type { StockTick } from './stocker.ts';
 
 /** Blocks looked at in one round, oldest first; what a lane that is behind holds back must not crowd out the others. */
 const candidatesMax = 8192;
@@ -42,11 +37,13 @@ export class Reclaimer {
   }
 
   /** One round over a live event; the pools of which blocks were reclaimed. @throws the database's or the client's error. */
-  async reclaim(client: PoolClient, event: EventRecord, nowMs: number): Promise<Set<number>> {
+  async reclaim({ client, nowMs, stamp }: StockTick, event: EventRecord): Promise<Set<number>> {
     if (event.state !== 'live') return new Set();
     const candidates = await listReclaimable(client, { eventId: event.id, nowMs, limit: candidatesMax });
     const quiet = await this.quietOf(event, candidates, nowMs);
     if (quiet.length === 0) return new Set();
+    // the index of a store that was emptied or replaced says nothing: its blocks are to be retired
+    if ((await readStamp(this.deps.cache)) !== stamp) return new Set();
     const { reclaimed, closed } = await reclaimBlocks(client, { nowMs, candidates: quiet });
     this.deps.metrics.blocks.inc({ change: 'reclaimed' }, reclaimed);
     this.deps.metrics.blocks.inc({ change: 'closed' }, closed);

@@ -1,11 +1,18 @@
-import { type EventRecord, isDatabaseAway, type Pool, type PoolClient, withStockerLock } from '#libs/database';
+import {
+  type EventRecord,
+  isDatabaseAway,
+  keepStockerLock,
+  type Pool,
+  type PoolClient,
+  withStockerLock,
+} from '#libs/database';
 import { isRedisAway, type StoreClock } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
 import type { EventKeeper } from '../events/event-keeper.ts';
 import type { AllocationMetrics } from '../process/metrics.ts';
 import { pause } from '../process/pause.ts';
 import type { Reclaimer } from './reclaimer.ts';
-import type { Stocker } from './stocker.ts';
+import type { Stocker, StockTick } from './stocker.ts';
 import type { StoreWatch } from './store-watch.ts';
 
 /** Between two ticks of the stocker. */
@@ -23,7 +30,7 @@ export interface StockHands {
 }
 
 export interface StockLoopDeps {
-  /** One connection of it is held for as long as this process is the stocker. */
+  /** From `createStockerPool`; one connection of it is held for as long as this process is the stocker. */
   readonly pool: Pool;
   readonly clock: StoreClock;
   readonly logger: Logger;
@@ -98,6 +105,7 @@ class StockTerm {
 
   /** While Redis is away there is no clock, no stock and nothing to reclaim by: ticks pass. @throws the database's error. */
   async tick(): Promise<void> {
+    await keepStockerLock(this.client);
     try {
       await this.work();
       this.isStoreAway = false;
@@ -116,7 +124,8 @@ class StockTerm {
     const events = await keeper.keep(this.client, nowMs);
     if (stamp === undefined) return;
     const isReclaimDue = performance.now() - this.reclaimedAt >= reclaimMs;
-    for (const event of events) await this.workOn(event, nowMs, stamp, isReclaimDue);
+    const tick = { client: this.client, nowMs, stamp };
+    for (const event of events) await this.workOn(tick, event, isReclaimDue);
     if (isReclaimDue) this.reclaimedAt = performance.now();
     if (performance.now() - this.orphansAt < orphansMs) return;
     await reclaimer.dropOrphans(nowMs);
@@ -124,12 +133,12 @@ class StockTerm {
   }
 
   /** A fault in one event must not keep the others from their stock. */
-  private async workOn(event: EventRecord, nowMs: number, stamp: string, isReclaimDue: boolean): Promise<void> {
+  private async workOn(tick: StockTick, event: EventRecord, isReclaimDue: boolean): Promise<void> {
     const { stocker, reclaimer, watch } = this.hands;
-    const { client, deps } = this;
+    const { deps } = this;
     try {
-      if (isReclaimDue) stocker.addRestockable(await reclaimer.reclaim(client, event, nowMs));
-      if ((await stocker.stock({ client, nowMs, stamp }, event)) === 'pushed') watch.onPushed();
+      if (isReclaimDue) stocker.addRestockable(await reclaimer.reclaim(tick, event));
+      if ((await stocker.stock(tick, event)) === 'pushed') watch.onPushed();
     } catch (error) {
       if (isRedisAway(error) || isDatabaseAway(error)) throw error;
       deps.metrics.stockFailures.inc({ step: 'event' });

@@ -1,13 +1,15 @@
 import type { StockedBlock } from '#libs/contracts';
 import {
   type EventRecord,
+  isDatabaseAway,
   type PoolClient,
   type PoolRecord,
   restockBlocks,
   type StockedBlockRow,
   stockBlocks,
 } from '#libs/database';
-import { dropStock, pushBlocks, pushBlocksMax, type RedisClient } from '#libs/redis';
+import { dropStock, isRedisAway, pushBlocks, pushBlocksMax, type RedisClient } from '#libs/redis';
+import type { Logger } from '#libs/runtime';
 import type { AllocationMetrics } from '../process/metrics.ts';
 import { blocksDue, issueUntilMs, mayRestock, type StockWave } from './stock-plan.ts';
 
@@ -20,6 +22,13 @@ const restockPerTickMax = 256;
  * has timed out there.
  */
 const listBlocksMax = 8192;
+
+export interface StockerDeps {
+  readonly cache: RedisClient;
+  readonly logger: Logger;
+  readonly metrics: AllocationMetrics;
+  readonly leadMs: number;
+}
 
 export interface StockTick {
   readonly client: PoolClient;
@@ -42,36 +51,56 @@ export class Stocker {
   /** What the pools' next blocks are since events were loaded. */
   private readonly nextBlocks = new Map<number, number>();
 
-  constructor(
-    private readonly cache: RedisClient,
-    private readonly metrics: AllocationMetrics,
-    private readonly leadMs: number,
-  ) {}
+  constructor(private readonly deps: StockerDeps) {}
 
   /** Blocks of these pools were reclaimed. */
   addRestockable(poolIds: Iterable<number>): void {
     for (const poolId of poolIds) this.restockable.add(poolId);
   }
 
-  /** One tick over the pools of an event. @throws the database's or the client's error: what was committed comes back by time. */
+  /**
+   * One tick over the pools of an event; a fault in one of them is told and keeps no other from its stock.
+   * @throws the error of a database or a client that is away: what was committed and not pushed comes back by time.
+   */
   async stock(tick: StockTick, event: EventRecord): Promise<Stocked> {
     if (event.state === 'closed') await this.drop(event);
     if (event.state !== 'armed' && event.state !== 'live') return 'nothing';
     const waves = new Map(event.waves.map((wave) => [wave.no, wave]));
-    const rows: StockedBlockRow[] = [];
+    let stocked: Stocked = 'nothing';
     for (const pool of event.pools) {
       const wave = waves.get(pool.waveNo)!;
-      rows.push(...(await this.stockPool(tick, event, wave, pool)));
-      rows.push(...(await this.restockPool(tick, event, wave, pool)));
+      const commits = [() => this.stockPool(tick, event, wave, pool), () => this.restockPool(tick, event, wave, pool)];
+      for (const commit of commits) {
+        const filled = await this.fill(event, pool, tick.stamp, commit);
+        if (filled === 'store_changed') return filled;
+        if (filled === 'pushed') stocked = filled;
+      }
     }
-    return this.push(event, rows, tick.stamp);
+    return stocked;
+  }
+
+  /** Pushes what was committed at once, so that no later fault can come between. */
+  private async fill(
+    { id: eventId }: EventRecord,
+    pool: PoolRecord,
+    stamp: string,
+    commit: () => Promise<StockedBlockRow[]>,
+  ): Promise<Stocked> {
+    try {
+      return await this.push(pool, await commit(), stamp);
+    } catch (error) {
+      if (isRedisAway(error) || isDatabaseAway(error)) throw error;
+      this.deps.metrics.stockFailures.inc({ step: 'pool' });
+      this.deps.logger.error({ eventId, poolId: pool.poolId, err: error }, 'a pool could not be stocked');
+      return 'nothing';
+    }
   }
 
   /** The lists of a closed event would lie in Redis for ever. */
   private async drop({ id, pools }: EventRecord): Promise<void> {
     if (this.dropped.has(id)) return;
     await dropStock(
-      this.cache,
+      this.deps.cache,
       pools.map(({ poolId }) => poolId),
     );
     this.dropped.add(id);
@@ -85,7 +114,7 @@ export class Stocker {
   ): Promise<StockedBlockRow[]> {
     const { poolId } = pool;
     const nextBlock = Math.max(pool.nextBlock, this.nextBlocks.get(poolId) ?? 0);
-    const upToBlock = blocksDue(wave, pool, nowMs, this.leadMs);
+    const upToBlock = blocksDue(wave, pool, nowMs, this.deps.leadMs);
     const untilMs = issueUntilMs(event, wave, nowMs);
     if (untilMs === undefined || upToBlock <= nextBlock) return [];
     const rows = await stockBlocks(client, {
@@ -96,7 +125,7 @@ export class Stocker {
       stockedAtMs: nowMs,
     });
     this.nextBlocks.set(poolId, Math.max(nextBlock, ...rows.map(({ blockNo }) => blockNo + 1)));
-    this.metrics.blocks.inc({ change: 'stocked' }, rows.length);
+    this.deps.metrics.blocks.inc({ change: 'stocked' }, rows.length);
     return rows;
   }
 
@@ -120,34 +149,20 @@ export class Stocker {
       stockedAtMs: nowMs,
     });
     if (stocked.length + closed < restockPerTickMax) this.restockable.delete(poolId);
-    this.metrics.blocks.inc({ change: 'restocked' }, stocked.length);
+    this.deps.metrics.blocks.inc({ change: 'restocked' }, stocked.length);
     return stocked;
   }
 
-  private async push(event: EventRecord, rows: readonly StockedBlockRow[], stamp: string): Promise<Stocked> {
-    for (const [limit, alike] of byListLimit(event, rows)) {
-      for (let from = 0; from < alike.length; from += pushBlocksMax) {
-        const blocks = alike.slice(from, from + pushBlocksMax).map(stockedBlockOf);
-        const pushed = await pushBlocks(this.cache, { expectedStamp: stamp, blocks, listBlocksMax: limit });
-        if (pushed.status === 'store_changed') return 'store_changed';
-        this.metrics.blocks.inc({ change: 'pushed' }, blocks.length);
-      }
+  private async push(pool: PoolRecord, rows: readonly StockedBlockRow[], expectedStamp: string): Promise<Stocked> {
+    const limit = Math.min(pool.blockCount, listBlocksMax);
+    for (let from = 0; from < rows.length; from += pushBlocksMax) {
+      const blocks = rows.slice(from, from + pushBlocksMax).map(stockedBlockOf);
+      const pushed = await pushBlocks(this.deps.cache, { expectedStamp, blocks, listBlocksMax: limit });
+      if (pushed.status === 'store_changed') return 'store_changed';
+      this.deps.metrics.blocks.inc({ change: 'pushed' }, blocks.length);
     }
     return rows.length === 0 ? 'nothing' : 'pushed';
   }
-}
-
-/** The rows by the limit of their pools' lists: most events have pools of one or two sizes, so this is one or two pushes. */
-function byListLimit(event: EventRecord, rows: readonly StockedBlockRow[]): Map<number, StockedBlockRow[]> {
-  const limits = new Map(event.pools.map(({ poolId, blockCount }) => [poolId, Math.min(blockCount, listBlocksMax)]));
-  const groups = new Map<number, StockedBlockRow[]>();
-  for (const row of rows) {
-    const limit = limits.get(row.poolId)!;
-    const group = groups.get(limit);
-    if (group === undefined) groups.set(limit, [row]);
-    else group.push(row);
-  }
-  return groups;
 }
 
 function stockedBlockOf({ poolId, blockNo, epoch, issueUntilMs: untilMs, mask }: StockedBlockRow): StockedBlock {

@@ -1,4 +1,4 @@
-import { isEmpty, maskFromGranted, packetsInBlock } from '#libs/domain';
+import { epochMax, isEmpty, maskFromGranted, packetsInBlock } from '#libs/domain';
 import { type Db, inTransaction, type PoolClient } from '../pool.ts';
 import { readGrantedIndexes } from './granted-indexes.sql.ts';
 import type { StockedBlockRow, Stocking } from './stock-blocks.sql.ts';
@@ -7,8 +7,9 @@ export type Restocking = Omit<Stocking, 'upToBlock'>;
 
 /**
  * reclaimed → out in the next epoch, for up to `countMax` blocks of a pool, lowest first: the mask is what was never granted,
- * counted while the blocks are locked against grants (invariant 3). A block with nothing left is closed instead. Nothing happens
- * unless the event is live; whether the plan wants a reissue now is the caller's question.
+ * counted while the blocks are locked against grants (invariant 3). A block with nothing left is closed instead; one that had its
+ * last epoch stays reclaimed until settle. Nothing happens unless the event is live; whether the plan wants a reissue now is the
+ * caller's question.
  */
 export function restockBlocks(db: Db, restocking: Restocking): Promise<{ stocked: StockedBlockRow[]; closed: number }> {
   return inTransaction(db, async (client) => {
@@ -35,10 +36,10 @@ async function lockReclaimed(client: PoolClient, { poolId, countMax }: Restockin
   const { rows } = await client.query<Locked>(
     `SELECT b.block_no, b.epoch, p.packet_count
      FROM blocks b JOIN pools p ON p.id = b.pool_id JOIN events e ON e.id = p.event_id
-     WHERE b.pool_id = $1 AND b.state = 'reclaimed' AND e.state = 'live'
+     WHERE b.pool_id = $1 AND b.state = 'reclaimed' AND b.epoch < $3 AND e.state = 'live'
      ORDER BY b.block_no LIMIT $2
      FOR UPDATE OF b FOR SHARE OF e`,
-    [poolId, countMax],
+    [poolId, countMax, epochMax],
   );
   return rows;
 }
