@@ -1,7 +1,7 @@
 import { sponsorNoMax } from './claims.ts';
 import { isIntegerIn } from './integers.ts';
 import { fenMax } from './money.ts';
-import { findPoolFaults, type PoolPlan } from './pool-plan.ts';
+import { findPoolFaults, type PoolPlan, poolFundsFen } from './pool-plan.ts';
 import { findCurveFaults, type ReleaseCurve } from './release-curve.ts';
 import { shakeStateWinsMax } from './shake-state.ts';
 import { isUserId } from './user-id.ts';
@@ -199,7 +199,7 @@ function findTotalFaults({ waves }: EventDraft): string[] {
   const pools = waves.flatMap((wave) => wave.pools);
   const faults =
     pools.length <= eventLimits.poolsMax ? [] : [`waves: must have ${eventLimits.poolsMax} pools at most in all`];
-  const totalFen = pools.reduce((sum, { budgetFen, shareBudgetFen }) => sum + budgetFen + shareBudgetFen, 0);
+  const totalFen = pools.reduce((sum, pool) => sum + poolFundsFen(pool), 0);
   // reconciliation adds whole events up in numbers, which are exact up to here only
   if (totalFen > fenMax) faults.push(`waves: all budgets together must be ${fenMax} fen at most`);
   return faults;

@@ -1,6 +1,6 @@
 import { isoOf, type PoolReconciliation, type Reconciliation } from '#libs/contracts';
 import type { EventRecord, PoolRecord, PoolSums } from '#libs/database';
-import type { Fen } from '#libs/domain';
+import { type Fen, poolFundsFen } from '#libs/domain';
 
 /** Violations named in a report; the rest is counted. */
 const violationsShownMax = 200;
@@ -58,10 +58,9 @@ function poolResultOf(event: EventRecord, { sums, derivedUnclaimedFen }: PoolFin
   const unclaimedFen = derivedUnclaimedFen === undefined ? 0 : derivedUnclaimedFen - refundedFen;
   const accountedFen = grantedFen + grabbedFen + refundedFen + unclaimedFen;
   const violations: string[] = [];
-  if (event.state !== 'draft' && fundedFen !== sums.budgetFen + sums.shareBudgetFen) {
-    violations.push(
-      `pool ${poolId}: funded with ${fundedFen} fen, its plan says ${sums.budgetFen + sums.shareBudgetFen}`,
-    );
+  const planFen = poolFundsFen(sums);
+  if (event.state !== 'draft' && fundedFen !== planFen) {
+    violations.push(`pool ${poolId}: funded with ${fundedFen} fen, its plan says ${planFen}`);
   }
   if (fundedFen !== accountedFen) {
     const sum = `granted ${grantedFen} + grabbed ${grabbedFen} + refunded ${refundedFen} + unclaimed ${unclaimedFen}`;
