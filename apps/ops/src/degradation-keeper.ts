@@ -10,10 +10,10 @@ import { throwDatabaseProblem } from './away.ts';
 export type DegradationChange = (state: DegradationState, nowMs: number) => DegradationState;
 
 const tickIntervalMs = 1000;
-/** Another writer may be first a few times; more often than this something else is wrong. */
-const savesMax = 5;
 /** Changes that may wait for their turn while the database is slow. */
 const changesWaitingMax = 32;
+/** A save that is lost to another process is done anew: each loss is one change of the other's kept, and it has no more of them waiting. */
+const savesMax = 2 * changesWaitingMax;
 
 export interface DegradationKeeperParts {
   readonly pool: Pool;
