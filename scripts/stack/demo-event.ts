@@ -79,8 +79,11 @@ async function bodyOf(answer: Response): Promise<unknown> {
   return JSON.parse(text);
 }
 
-/** Generous from the first second: a tenth of the packets is out at once, and one user may win of every sponsor. */
-function demoPlan(nowMs: number): EventPlanInput {
+/**
+ * Generous from the first second: some hundreds of packets of each sponsor are out within ten seconds, then two a second, more than one
+ * user can win; and one user may win of every sponsor.
+ */
+export function demoPlan(nowMs: number): EventPlanInput {
   return {
     title,
     startsAt: new Date(nowMs).toISOString(),
@@ -88,8 +91,6 @@ function demoPlan(nowMs: number): EventPlanInput {
     perUserMax: sponsors.length,
     ticketTtlMs: 120_000,
     staggerMs: 0,
-    // a lone user at a quiet hour must find packets too: blocks of so slow a release stay out until the next ones come
-    blockLifeMs: 600_000,
     sponsors,
     waves: [
       {
@@ -106,7 +107,7 @@ function demoPlan(nowMs: number): EventPlanInput {
           shareBudgetFen: 40_000 * 50,
           releaseCurve: [
             [0, 0],
-            [0.0005, 0.1],
+            [0.0005, 0.02],
             [1, 1],
           ],
         })),

@@ -1,5 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { problemOf } from '#libs/contracts';
+import type { Doorkeeper } from './abuse/doorkeeper.ts';
+import { sweepMs } from './abuse/still-connections.ts';
 import { answerCrossOrigin } from './process/cross-origin.ts';
 import { closeAfter, prepareProblem, sendPrepared } from './process/raw-answer.ts';
 
@@ -12,22 +15,22 @@ const headersTimeoutMs = 5000;
 const requestTimeoutMs = 10_000;
 /** How often connections are looked at for the two above. */
 const connectionsCheckMs = 1000;
-/** An idle connection is kept this long: longer than the usual proxy's 60 s, so that the proxy closes first. */
-const keepAliveTimeoutMs = 65_000;
-/** A socket that moves no byte in the middle of a request or answer is closed. */
-const socketIdleTimeoutMs = 30_000;
 /** Open connections, about 10 KB each; more are refused by the kernel's queue and then by us. */
 const connectionsMax = 60_000;
 /** What is answered last has this long to leave before the connections that remain are cut. */
 const lastBytesMs = 250;
 
 const urlTooLong = prepareProblem(problemOf('bad_request', `the address is longer than ${urlCharsMax} characters`));
+const tooManySessions = prepareProblem(problemOf('overloaded', 'too many new sessions from this address'));
 
 /** Answers a request before the router; false: it is the router's. */
 export type FrontHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
 type RouterHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** The HTTP server: its limits, the routes that stand in front of the router, and its end. */
+/**
+ * The HTTP server: its limits, the routes that stand in front of the router, and its end. What is done per request for every route is
+ * here, so this is hot: whatever only the router's requests need is in `route`.
+ */
 export class FrontDoor {
   private server: Server | undefined;
   private frontHandler: FrontHandler = () => false;
@@ -35,6 +38,8 @@ export class FrontDoor {
   /** Answers that the router owes. */
   private readonly underWay = new Set<ServerResponse>();
   private whenQuiet: (() => void) | undefined;
+
+  constructor(private readonly doorkeeper: Doorkeeper) {}
 
   /** For Fastify's `serverFactory`. */
   readonly createServer = (router: RouterHandler): Server => {
@@ -44,13 +49,17 @@ export class FrontDoor {
         headersTimeout: headersTimeoutMs,
         requestTimeout: requestTimeoutMs,
         connectionsCheckingInterval: connectionsCheckMs,
-        keepAliveTimeout: keepAliveTimeoutMs,
+        // connections that lie still are closed by the doorkeeper's sweep, without a timer per request
+        keepAliveTimeout: 0,
         noDelay: true,
       },
       (request, response) => this.handle(request, response, router),
     );
     server.maxConnections = connectionsMax;
-    server.timeout = socketIdleTimeoutMs;
+    server.timeout = 0;
+    server.on('connection', (socket: Socket) => this.enter(socket));
+    const sweeping = setInterval(() => this.doorkeeper.still.sweep(), sweepMs).unref();
+    server.on('close', () => clearInterval(sweeping));
     this.server = server;
     return server;
   };
@@ -75,16 +84,28 @@ export class FrontDoor {
     this.server?.closeAllConnections();
   }
 
+  private enter(socket: Socket): void {
+    if (this.doorkeeper.enter(socket)) socket.once('close', () => this.doorkeeper.leave(socket));
+    else socket.destroy();
+  }
+
   private handle(request: IncomingMessage, response: ServerResponse, router: RouterHandler): void {
     if (this.isDraining) closeAfter(response);
-    if (request.url!.length > urlCharsMax) {
-      sendPrepared(response, urlTooLong);
+    if (request.url!.length > urlCharsMax) sendPrepared(response, urlTooLong);
+    else if (!this.frontHandler(request, response)) this.route(request, response, router);
+  }
+
+  private route(request: IncomingMessage, response: ServerResponse, router: RouterHandler): void {
+    if (answerCrossOrigin(request, response)) return;
+    if (!this.doorkeeper.admitsSession(request)) {
+      closeAfter(response);
+      sendPrepared(response, tooManySessions);
       return;
     }
-    if (answerCrossOrigin(request, response) || this.frontHandler(request, response)) return;
     this.underWay.add(response);
     response.once('close', () => {
       this.underWay.delete(response);
+      if (response.statusCode === 401) this.doorkeeper.countFailedSession(request);
       if (this.underWay.size === 0) this.whenQuiet?.();
     });
     router(request, response);

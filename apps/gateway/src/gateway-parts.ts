@@ -4,15 +4,16 @@ import { DegradationHolder } from '#libs/degradation';
 import { createKeyRing, type KeyRing } from '#libs/domain';
 import { LaneProducer, oldestOutstandingMs, ReplyRegistry } from '#libs/queue';
 import {
-  addIssued,
   EventReader,
-  putGatewaySample,
+  exchangePoolsMax,
+  exchangeStock,
+  type GatewayFigures,
   readDegradation,
   subscribeDegradation,
-  takeBlocks,
-  takePoolsMax,
+  writeFigures,
 } from '#libs/redis';
 import { InternalClient, type Logger } from '#libs/runtime';
+import { Doorkeeper } from './abuse/doorkeeper.ts';
 import { EventBook } from './events/event-book.ts';
 import { EventsService } from './events/events.service.ts';
 import { FeedStreams } from './forward/feed-streams.ts';
@@ -26,14 +27,18 @@ import { PacketAnswers } from './packets/packet-answers.ts';
 import { PacketsService } from './packets/packets.service.ts';
 import { RedisLinks } from './process/redis-links.ts';
 import { StoreTime } from './process/store-time.ts';
+import { Upkeep } from './process/upkeep.ts';
 import { GuestSessionsService } from './sessions/guest-sessions.service.ts';
 import { SessionVerifier } from './sessions/session-verifier.ts';
+import { PaceController } from './shake/pace-controller.ts';
+import { PaceKeeper, paceStepMs } from './shake/pace-keeper.ts';
 import { ShakeHandler } from './shake/shake.handler.ts';
 import { ShakeService } from './shake/shake.service.ts';
 import { ShakeAdmission } from './shake/shake-admission.ts';
 import { ShakeCounters } from './shake/shake-counters.ts';
 import { ShakeEvents } from './shake/shake-events.ts';
-import { StockHolder } from './shake/stock-holder.ts';
+import { tickMs } from './shake/shake-rate.ts';
+import { lookMs, StockHolder } from './shake/stock-holder.ts';
 import { ShareTokensService } from './share/share-tokens.service.ts';
 
 /** Bulkheads: sockets to another service, calls under way or waiting for one, and the longest call. */
@@ -42,6 +47,9 @@ const accountsLink = { connectionsMax: 32, callsMax: 512, timeoutMs: 2000 };
 const grabLink = { connectionsMax: 128, callsMax: 2048, timeoutMs: 5000 };
 const shareReadLink = { connectionsMax: 32, callsMax: 512, timeoutMs: 2000 };
 const feedLink = { connectionsMax: 1000, callsMax: 1000, timeoutMs: 2000 };
+
+/** Changes are pushed; a push that was lost is made up for within this. Each gateway's polls are part of what a shake costs in Redis. */
+const degradationPollMs = 5000;
 
 /** The place of a reply outlives whoever waits for it by this. */
 const replySlackMs = 2000;
@@ -62,11 +70,10 @@ export function createGatewayParts(config: GatewayConfig, logger: Logger) {
     time: new StoreTime(redis.clock),
     degradation: degradationOf(redis, logger),
     book: new EventBook(new EventReader(redis.cache, logger), logger),
-    sessions: new SessionVerifier(config),
-    frontDoor: new FrontDoor(),
+    ...doorParts(config),
     feeds: new FeedStreams(),
   };
-  const guests = new GuestSessionsService(config, base.degradation);
+  const guests = new GuestSessionsService(base);
   const events = new EventsService(base);
   const shaking = shakeParts(base);
   const links = linksOf(config);
@@ -85,10 +92,19 @@ interface Base {
   readonly degradation: DegradationHolder;
   readonly book: EventBook;
   readonly sessions: SessionVerifier;
+  readonly doorkeeper: Doorkeeper;
+}
+
+/** Who comes in, and how. */
+function doorParts(config: GatewayConfig) {
+  const sessions = new SessionVerifier(config);
+  const doorkeeper = new Doorkeeper(config, (authorization) => sessions.knows(authorization));
+  return { sessions, doorkeeper, frontDoor: new FrontDoor(doorkeeper) };
 }
 
 function degradationOf(redis: RedisLinks, logger: Logger): DegradationHolder {
   return new DegradationHolder({
+    pollIntervalMs: degradationPollMs,
     source: {
       read: () => readDegradation(redis.cache),
       subscribe: (onState) => subscribeDegradation(redis.channels, onState),
@@ -100,20 +116,37 @@ function degradationOf(redis: RedisLinks, logger: Logger): DegradationHolder {
   });
 }
 
-function shakeParts({ config, logger, redis, ring, time, degradation, book, sessions }: Base) {
-  const admission = new ShakeAdmission(degradation);
+function shakeParts({ config, logger, redis, ring, time, degradation, book, sessions, doorkeeper }: Base) {
+  const upkeep = new Upkeep(() => performance.now());
+  const pace = new PaceController();
+  const admission = new ShakeAdmission(degradation, pace);
   const shakeEvents = new ShakeEvents(book, time, Buffer.from(config.LUCK_SECRET), admission);
   const shakeCounters = new ShakeCounters();
-  const shakes = new ShakeService({ ring, time, admission, counters: shakeCounters });
-  const shakeHandler = new ShakeHandler({ sessions, events: shakeEvents, shakes, counters: shakeCounters, logger });
-  const stockHolder = new StockHolder({
-    hungry: shakeEvents,
-    time,
-    take: (wanted) => takeBlocks(redis.cache, wanted),
-    poolsPerTakeMax: takePoolsMax,
+  const shakes = new ShakeService({ ring, time, admission, counters: shakeCounters, upkeep });
+  const shakeHandler = new ShakeHandler({
+    sessions,
+    events: shakeEvents,
+    shakes,
+    counters: shakeCounters,
+    doorkeeper,
     logger,
   });
-  return { shakeEvents, shakeCounters, shakes, shakeHandler, stockHolder };
+  const stockHolder = new StockHolder({
+    user: shakeEvents,
+    time,
+    exchange: (visit) => exchangeStock(redis.cache, visit),
+    poolsPerVisitMax: exchangePoolsMax,
+    logger,
+  });
+  const paceKeeper = new PaceKeeper({
+    controller: pace,
+    takeLoads: () => shakeEvents.takeLoads(),
+    counters: shakeCounters,
+  });
+  upkeep.every(tickMs, () => shakeEvents.tick());
+  upkeep.every(paceStepMs, () => paceKeeper.step());
+  upkeep.every(lookMs, () => void stockHolder.look());
+  return { shakeEvents, shakeCounters, shakes, shakeHandler, stockHolder, pace, paceKeeper, upkeep };
 }
 
 function linksOf(config: GatewayConfig) {
@@ -167,9 +200,5 @@ function moneyParts(
 
 /** Where the sampler's figures go. */
 export function figuresSinkOf({ redis, gatewayId }: Pick<GatewayParts, 'redis' | 'gatewayId'>) {
-  return {
-    addIssued: (counts: ReadonlyMap<number, number>) => addIssued(redis.cache, counts),
-    putSample: (sample: Record<string, unknown>, ttlMs: number) =>
-      putGatewaySample(redis.cache, gatewayId, sample, ttlMs),
-  };
+  return (figures: Omit<GatewayFigures, 'id'>) => writeFigures(redis.cache, { id: gatewayId, ...figures });
 }

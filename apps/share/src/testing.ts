@@ -24,12 +24,13 @@ import {
 } from '#libs/database';
 import {
   createKeyRing,
-  deriveBlockAmounts,
   derivePortions,
+  deriveRunAmounts,
   type EventDraft,
   type PoolPlan,
   packetIdOf,
   packetRefOf,
+  runPositionOf,
   signClaim,
 } from '#libs/domain';
 import { grabLane, LaneConsumer } from '#libs/queue';
@@ -90,9 +91,12 @@ export class ShareService {
 }
 
 const packetCount = 64;
+/** As it follows from the wave's pace. */
+const blockSize = 1;
 const planOf = (poolId: number): PoolPlan => ({
   poolId,
   packetCount,
+  blockSize,
   budgetFen: 64_000,
   minFen: 100,
   maxFen: 5000,
@@ -101,7 +105,7 @@ const planOf = (poolId: number): PoolPlan => ({
 });
 
 function draftOf(nowMs: number): EventDraft {
-  const { poolId: _none, ...pool } = planOf(0);
+  const { poolId: _id, blockSize: _size, ...pool } = planOf(0);
   return {
     title: 'Test',
     startsAtMs: nowMs - 1000,
@@ -155,7 +159,6 @@ export class ShareWorld {
   }
 
   packetId(no: number): bigint {
-    const blockSize = this.event.pools[0]!.blockSize;
     return packetIdOf({ poolId: this.poolId, blockNo: Math.floor(no / blockSize), index: no % blockSize });
   }
 
@@ -168,8 +171,9 @@ export class ShareWorld {
   /** Opens a packet for its winner; gives its amount. */
   async open(no: number, owner: string): Promise<number> {
     const packetId = this.packetId(no);
-    const { blockNo, index } = packetRefOf(packetId);
-    const amountFen = deriveBlockAmounts(secret, planOf(this.poolId), blockNo)[index]!;
+    const plan = planOf(this.poolId);
+    const { runNo, position } = runPositionOf(plan, packetRefOf(packetId));
+    const amountFen = deriveRunAmounts(secret, plan, runNo)[position]!;
     const claim = { packetId, eventId: this.event.id, sponsorNo: 0, userId: owner, epoch: firstEpoch, amountFen };
     const [outcome] = await settleOpens(this.pool, [{ ...claim, acceptedAtMs: Date.now() }]);
     if (outcome?.outcome !== 'credited') throw new Error(`packet ${no} was not credited: ${JSON.stringify(outcome)}`);
@@ -232,9 +236,9 @@ async function armedEvent(pool: Pool, connection: Parameters<typeof createPrisma
   const [record] = await loadEvents(prisma, { ids: [eventId] });
   await prisma.$disconnect();
   const { poolId, blockCount } = record!.pools[0]!;
-  const issueUntilMs = nowMs + 600_000;
-  await stockBlocks(pool, { poolId, upToBlock: blockCount, countMax: blockCount, issueUntilMs, stockedAtMs: nowMs });
-  return eventSnapshotSchema.parse({ ...record, ...lanes, secretCommitment: 'commitment' });
+  const all = { poolId, upToBlock: blockCount, countMax: blockCount, issueUntilMs: nowMs + 600_000 };
+  await stockBlocks(pool, { pools: [all], stockedAtMs: nowMs });
+  return eventSnapshotSchema.parse({ ...record, ...lanes, stockLeadMs: 2000, secretCommitment: 'commitment' });
 }
 
 /** Repeats what fails while a connection comes up. */

@@ -2,7 +2,7 @@
 export interface ClientClock {
   /** Milliseconds since the epoch, by this device. */
   nowMs(): number;
-  /** Resolves after `ms` milliseconds or as soon as `signal` aborts; never rejects. */
+  /** Resolves after `ms` milliseconds, not sooner, or as soon as `signal` aborts; never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -19,7 +19,8 @@ export const deviceClock: ClientClock = {
         signal?.removeEventListener('abort', done);
         resolve();
       };
-      const timer = setTimeout(done, Math.min(Math.max(ms, 0), timerMaxMs));
+      // a timer drops fractions, and may fire up to a millisecond early by the clock
+      const timer = setTimeout(done, ms > 0 ? Math.min(Math.ceil(ms) + 1, timerMaxMs) : 0);
       signal?.addEventListener('abort', done, { once: true });
     }),
 };

@@ -71,6 +71,16 @@ describe('the shake loop', () => {
     expect(clock.sleeps).toEqual([1234, 700, 5000]);
   });
 
+  it('comes neither sooner nor later than it is told, from when the answer was here, hit or miss, answer after answer', async () => {
+    const waits = [10, 8690, 1, 0, 3333];
+    const script = waits.map((nextShakeMs) => answer({ result: 'miss', nextShakeMs }));
+    const client = await play([...script, hit(1, startMs + 60_000), over]);
+    const answeredAtMs: number[] = [];
+    await client.shakeLoop('7', { onHit: ignore, onAnswer: () => answeredAtMs.push(clock.nowMs()) });
+    const waited = answeredAtMs.slice(1).map((atMs, i) => atMs - (answeredAtMs[i] as number));
+    expect(waited).toEqual([...waits, 900]);
+  });
+
   it("sends nothing before the user's own start, by the server's clock", async () => {
     const changes = { startsAt: iso(startMs + 90_000), startOffsetMs: 2500, serverTime: iso(startMs + 1000) };
     const client = await play([over], changes);

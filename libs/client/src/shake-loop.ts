@@ -46,6 +46,9 @@ export function shakeAnswerOf(body: unknown): ShakeAnswer {
 /**
  * Shakes as the server steers it, until the event is over, the user is at the limit or the signal aborts. Unanswered shakes
  * are followed by a backoff, and by an error once the silence is too long.
+ *
+ * The wait is `nextShakeMs` from when the answer is here, and no jitter of its own: the server has spread the phones already, and calls
+ * each into its turn. Sooner is too soon (the turn is the same, nothing is drawn again), much later may miss a turn.
  */
 export async function runShakeLoop(shaker: Shaker, options: ShakeLoopOptions): Promise<ShakeLoopEnd> {
   const { clock, limits } = shaker.pursuer;

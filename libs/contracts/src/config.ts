@@ -39,6 +39,27 @@ export const keyRingSchema = z.string().transform((text, context) => {
   return valid;
 });
 
+/** Networks of proxies that one installation has. */
+const networksMax = 256;
+const network = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]);
+const wholeAddressBits = (address: string): number => (address.includes(':') ? 128 : 32);
+
+/** `10.0.0.0/8,2001:db8::/32,192.0.2.7`: networks in CIDR notation; an address alone is a network of one. */
+export const networksSchema = z.string().transform((text, context) => {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.length > networksMax || !parts.every((part) => network.safeParse(part).success)) {
+    context.addIssue({ code: 'custom', message: `must be address/bits[,address/bits…], ${networksMax} at most` });
+    return z.NEVER;
+  }
+  return parts.map((part) => {
+    const [address = '', bits] = part.split('/');
+    return { address, prefixLength: bits === undefined ? wholeAddressBits(address) : Number(bits) };
+  });
+});
+
+/** A limit per address and second at one gateway process; ten seconds' worth may come at once. */
+const perAddressPerSecond = (fallback: number) => z.coerce.number().int().min(1).max(1_000_000).default(fallback);
+
 const common = {
   HOST: z.string().default('127.0.0.1'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -72,6 +93,22 @@ export const gatewayConfigSchema = z
     SESSION_ISSUER: z.string().optional(),
     SESSION_AUDIENCE: z.string().optional(),
     GUEST_SESSIONS: onOff.default('off'),
+    /** Verified sessions kept in memory by one process, 36 bytes each; more are verified again when they come back. */
+    SESSIONS_CACHED_MAX: z.coerce.number().int().min(1000).max(40_000_000).default(1_000_000),
+    /** Proxies whose X-Forwarded-For is believed: networks in CIDR notation. Absent: none, the peer is the client. */
+    TRUSTED_PROXIES: networksSchema.default([]),
+    /*
+     * What one address (IPv4, or the /64 of an IPv6) may do at one gateway process. The defaults let fifty thousand phones behind one
+     * carrier's address connect and sign in at once; where no such crowds are expected, lower them.
+     */
+    CONNECTIONS_PER_ADDRESS_MAX: z.coerce.number().int().min(1).max(60_000).default(55_000),
+    /** Sessions that were not seen before. */
+    NEW_SESSIONS_PER_ADDRESS_PER_SECOND: perAddressPerSecond(6000),
+    /** Answers 401. */
+    FAILED_SESSIONS_PER_ADDRESS_PER_SECOND: perAddressPerSecond(6000),
+    /** Shakes long before the time that the answer before them named. */
+    EARLY_SHAKES_PER_ADDRESS_PER_SECOND: perAddressPerSecond(6000),
+    GUEST_SESSIONS_PER_ADDRESS_PER_SECOND: perAddressPerSecond(6000),
     ALLOCATION_URL: httpUrl,
     SHARE_URL: httpUrl,
     /** Public base addresses told to clients; absent: the address the client used. */

@@ -55,7 +55,7 @@ export const eventPlanSchema = z.strictObject({
   ticketTtlMs: z.int().min(1000).max(86_400_000).default(60_000),
   staggerMs: z.int().min(0).max(600_000).default(0),
   shakeIntervalMs: z.int().min(100).max(60_000).default(1000),
-  blockLifeMs: z.int().min(500).max(600_000).default(10_000),
+  blockLifeMs: z.int().min(500).max(600_000).optional().describe("default: by each pool's pace, 10 s to 60 s"),
   reissue: z.enum(['event', 'wave', 'never']).default('event'),
   sharesEndAt: instantSchema.optional().describe('default: endsAt + 24 h'),
   sponsors: z
@@ -78,6 +78,7 @@ export const opsEventSchema = z.object({
       sponsorId: z.string(),
       blockSize: z.int(),
       blockCount: z.int(),
+      blockLifeMs: z.int(),
       nextBlock: z.int(),
     }),
   ),

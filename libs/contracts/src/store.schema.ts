@@ -17,7 +17,8 @@ export const eventSnapshotSchema = z.object({
   ticketTtlMs: ms,
   staggerMs: ms,
   shakeIntervalMs: ms,
-  blockLifeMs: ms,
+  /** how long before the release curve asks for them packets are on the stock lists; allocation's setting */
+  stockLeadMs: ms,
   graceMs: ms,
   openLaneCount: z.int(),
   grabLaneCount: z.int(),
@@ -30,6 +31,8 @@ export const eventSnapshotSchema = z.object({
       sponsorNo: z.int(),
       packetCount: z.int(),
       blockSize: z.int(),
+      /** from the stocking of a block until it may not be issued any more; a block says its own end */
+      blockLifeMs: ms,
       sharePortions: z.int(),
       releaseCurve: releaseCurveSchema,
     }),
@@ -38,13 +41,18 @@ export const eventSnapshotSchema = z.object({
   secret: z.string().optional(),
 });
 
-/** One block on the stock list: `mask` (base64url) has a bit for each index that this epoch may issue. */
+/**
+ * One block on the stock list, or what is left of it there: `mask` (base64url) has a bit for each index that this epoch may issue; the
+ * first `skip` of them went to other gateways, and `count` are left.
+ */
 export const stockedBlockSchema = z.object({
   poolId: z.int(),
   blockNo: z.int(),
   epoch: z.int(),
   issueUntilMs: ms,
   mask: z.string(),
+  count: z.int().min(1).max(256),
+  skip: z.int().min(0).max(255).optional(),
 });
 
 export const openItemSchema = z.object({

@@ -5,6 +5,7 @@ import type { EventRecord } from './read/load-events.ts';
 import { beginSettlement } from './sql/begin-settlement.sql.ts';
 import { closeBlocks } from './sql/close-blocks.sql.ts';
 import { closeDeadLetter } from './sql/close-dead-letter.sql.ts';
+import { countReclaimed } from './sql/count-reclaimed.sql.ts';
 import { findViolations } from './sql/find-violations.sql.ts';
 import { insertDeadLetters } from './sql/insert-dead-letters.sql.ts';
 import { listReclaimable } from './sql/list-reclaimable.sql.ts';
@@ -40,10 +41,12 @@ const stockedAtMs = t0;
 /** Tickets of 5 s and 2 s of grace after `issueUntilMs`. */
 const reclaimableMs = issueUntilMs + 7_000;
 const secondIssueUntilMs = reclaimableMs + 10_000;
+const stockOf = (poolId: number, upToBlock: number, countMax = 100) => ({
+  pools: [{ poolId, upToBlock, countMax, issueUntilMs }],
+  stockedAtMs,
+});
 const restockOf = (poolId: number, countMax = 100) => ({
-  poolId,
-  countMax,
-  issueUntilMs: secondIssueUntilMs,
+  pools: [{ poolId, countMax, issueUntilMs: secondIssueUntilMs }],
   stockedAtMs: reclaimableMs,
 });
 
@@ -67,8 +70,7 @@ describe('stockBlocks', () => {
   it('takes planned blocks in order up to the absolute target, each with a row and a full mask (invariant 2)', async () => {
     const eventId = await armDraft(db, draftOf(1, {}, { packetCount: 65 }));
     const { poolId } = (await loadEvent(db, eventId)).pools[0]!;
-    const stock = (upToBlock: number, countMax = 100) =>
-      stockBlocks(db.pool, { poolId, upToBlock, countMax, issueUntilMs, stockedAtMs });
+    const stock = (upToBlock: number, countMax?: number) => stockBlocks(db.pool, stockOf(poolId, upToBlock, countMax));
     expect((await stock(3)).map(({ blockNo }) => blockNo)).toEqual([0, 1, 2]);
     expect(await stock(3)).toEqual([]);
     expect((await stock(8, 2)).map(({ blockNo }) => blockNo)).toEqual([3, 4]);
@@ -84,11 +86,7 @@ describe('stockBlocks', () => {
   it('releases every block once when many stockers run at once towards one target', async () => {
     const eventId = await armDraft(db, draftOf(1));
     const { poolId } = (await loadEvent(db, eventId)).pools[0]!;
-    const stocked = await Promise.all(
-      Array.from({ length: 8 }, () =>
-        stockBlocks(db.pool, { poolId, upToBlock: 20, countMax: 7, issueUntilMs, stockedAtMs }),
-      ),
-    );
+    const stocked = await Promise.all(Array.from({ length: 8 }, () => stockBlocks(db.pool, stockOf(poolId, 20, 7))));
     const numbers = stocked.flat().map(({ blockNo }) => blockNo);
     expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i));
   });
@@ -99,7 +97,33 @@ describe('stockBlocks', () => {
     await db.pool.query('DELETE FROM blocks WHERE pool_id = $1', [poolId]);
     await db.pool.query('UPDATE pools SET next_block = 0 WHERE id = $1', [poolId]);
     await moveEvent(db.pool, { eventId: event.id, from: 'live', to: 'closed', atMs: t0 });
-    expect(await stockBlocks(db.pool, { poolId, upToBlock: 2, countMax: 2, issueUntilMs, stockedAtMs })).toEqual([]);
+    expect(await stockBlocks(db.pool, stockOf(poolId, 2))).toEqual([]);
+  });
+
+  it('stocks many pools of several events in one transaction, each to its own target and for its own time', async () => {
+    // Proves that pools of one call do not mix, and that what is not due, over or unknown keeps none of the others back.
+    const first = await loadEvent(db, await armDraft(db, draftOf(3)));
+    const closed = await startEvent(db, smallDraft());
+    const second = await loadEvent(db, await armDraft(db, draftOf(1)));
+    await moveEvent(db.pool, { eventId: closed.id, from: 'live', to: 'closed', atMs: t0 });
+    await db.pool.query('DELETE FROM blocks WHERE pool_id = $1', [closed.pools[0]!.poolId]);
+    await db.pool.query('UPDATE pools SET next_block = 0 WHERE id = $1', [closed.pools[0]!.poolId]);
+    const poolIds = [second, closed, first].flatMap(({ pools }) => pools.map(({ poolId }) => poolId));
+    const pools = poolIds.map((poolId, i) => ({ poolId, upToBlock: i, countMax: 3, issueUntilMs: issueUntilMs + i }));
+    const unknown = { poolId: 16_000_000, upToBlock: 9, countMax: 9, issueUntilMs };
+    const rows = await stockBlocks(db.pool, { pools: [...pools, unknown], stockedAtMs });
+    const found = new Map(poolIds.map((id) => [id, rows.filter(({ poolId }) => poolId === id)]));
+    expect(poolIds.map((poolId) => found.get(poolId)?.map(({ blockNo }) => blockNo))).toEqual([
+      [],
+      [],
+      [0, 1],
+      [0, 1, 2],
+      [0, 1, 2],
+    ]);
+    for (const [i, poolId] of poolIds.entries()) {
+      for (const row of found.get(poolId) ?? []) expect(row.issueUntilMs).toBe(issueUntilMs + i);
+    }
+    expect(await stockBlocks(db.pool, { pools: [], stockedAtMs })).toEqual([]);
   });
 });
 
@@ -162,15 +186,21 @@ describe('reclaim', () => {
     expect(await list(reclaimableMs)).toHaveLength(3);
     expect(await list(reclaimableMs, 1)).toEqual([{ poolId, blockNo: 0, epoch: 1, issueUntilMs }]);
     const candidates = [{ poolId, blockNo: 0, epoch: 1 }];
-    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs - 1, candidates })).toEqual({ reclaimed: 0, closed: 0 });
-    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 1, closed: 0 });
-    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 0, closed: 0 });
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs - 1, candidates })).toEqual({
+      reclaimed: [],
+      closed: 0,
+    });
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({
+      reclaimed: [poolId],
+      closed: 0,
+    });
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: [], closed: 0 });
   });
 
   it('passes over candidates of another epoch', async () => {
     const event = await startEvent(db, smallDraft());
     const candidates = [{ poolId: event.pools[0]!.poolId, blockNo: 0, epoch: 2 }];
-    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 0, closed: 0 });
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: [], closed: 0 });
   });
 
   it('keeps away from a block with a dead letter that waits for its replay (invariant 9)', async () => {
@@ -181,10 +211,16 @@ describe('reclaim', () => {
     await insertDeadLetters(db.pool, [{ ...letter, ...stuck }]);
     const candidates = [0, 1, 2].map((blockNo) => ({ poolId, blockNo, epoch: 1 }));
     expect(await listReclaimable(db.pool, { eventId: event.id, nowMs: reclaimableMs, limit: 10 })).toHaveLength(2);
-    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 2, closed: 0 });
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({
+      reclaimed: [poolId, poolId],
+      closed: 0,
+    });
     const { rows } = await db.pool.query<{ id: bigint }>('SELECT id FROM dead_letters WHERE event_id = $1', [event.id]);
     expect(await closeDeadLetter(db.pool, { id: rows[0]!.id, outcome: { outcome: 'expired' } })).toBe(true);
-    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({ reclaimed: 1, closed: 0 });
+    expect(await reclaimBlocks(db.pool, { nowMs: reclaimableMs, candidates })).toEqual({
+      reclaimed: [poolId],
+      closed: 0,
+    });
   });
 
   it('closes a block at once when all of its packets are granted', async () => {
@@ -194,7 +230,7 @@ describe('reclaim', () => {
       db.pool,
       [0, 1, 2, 64].map((n) => openOf(event, `spent-${n}`, { n })),
     );
-    expect(await reclaimAll(event)).toEqual({ reclaimed: 31, closed: 2 });
+    expect(await reclaimAll(event)).toEqual({ reclaimed: new Array(31).fill(poolId), closed: 2 });
     const closed = (await blocksOf(poolId)).filter(({ state }) => state === 'closed');
     expect(closed.map(({ block_no }) => block_no)).toEqual([0, 32]);
   });
@@ -209,7 +245,7 @@ describe('restockBlocks', () => {
     const late = [0, 1, 3].map((n) => openOf(event, `late-${n}`, { n }));
     expect((await settleOpens(db.pool, late)).map(({ outcome }) => outcome)).toEqual(new Array(3).fill('credited'));
     const { stocked, closed } = await restockBlocks(db.pool, restockOf(poolId, 3));
-    expect(closed).toBe(1);
+    expect(closed).toEqual(new Map([[poolId, 1]]));
     expect(stocked).toEqual([
       { poolId, blockNo: 1, epoch: 2, issueUntilMs: secondIssueUntilMs, mask: Uint8Array.of(0b01) },
       { poolId, blockNo: 2, epoch: 2, issueUntilMs: secondIssueUntilMs, mask: Uint8Array.of(0b11) },
@@ -244,7 +280,7 @@ describe('restockBlocks', () => {
       const nowMs = reclaimableMs + epoch * 100_000;
       await settleOpens(db.pool, [openOf(event, `in-${epoch}`, { n: epoch - 1, epoch })]);
       await reclaimAll(event, nowMs);
-      await restockBlocks(db.pool, { poolId, countMax: 10, issueUntilMs: nowMs, stockedAtMs: nowMs });
+      await restockBlocks(db.pool, { pools: [{ poolId, countMax: 10, issueUntilMs: nowMs }], stockedAtMs: nowMs });
     }
     expect((await blocksOf(poolId)).map(({ state }) => state)).toEqual(['closed', 'closed', 'closed']);
   });
@@ -272,7 +308,43 @@ describe('restockBlocks', () => {
     const event = await startEvent(db, smallDraft());
     await reclaimAll(event);
     await moveEvent(db.pool, { eventId: event.id, from: 'live', to: 'closed', atMs: t0 });
-    expect(await restockBlocks(db.pool, restockOf(event.pools[0]!.poolId))).toEqual({ stocked: [], closed: 0 });
+    expect(await restockBlocks(db.pool, restockOf(event.pools[0]!.poolId))).toEqual({ stocked: [], closed: new Map() });
+  });
+
+  it('restocks many pools in one transaction, each up to its own limit', async () => {
+    // Proves that grants, limits and times of the pools do not mix, and that a closed event keeps none back.
+    const event = await startEvent(db, draftOf(3));
+    const closed = await startEvent(db, smallDraft());
+    await settleOpens(
+      db.pool,
+      [0, 1, 2].map((n) => openOf(event, `many-${n}`, { sponsorNo: n, n })),
+    );
+    await reclaimAll(event);
+    await reclaimAll(closed);
+    expect(await countReclaimed(db.pool, event.id)).toEqual(new Map(event.pools.map(({ poolId }) => [poolId, 32])));
+    await moveEvent(db.pool, { eventId: closed.id, from: 'live', to: 'closed', atMs: t0 });
+    const pools = [...event.pools, ...closed.pools].map(({ poolId }, i) => ({
+      poolId,
+      countMax: i + 1,
+      issueUntilMs: secondIssueUntilMs + i,
+    }));
+    const { stocked } = await restockBlocks(db.pool, { pools, stockedAtMs: reclaimableMs });
+    const [a, b, c] = event.pools.map(({ poolId }) => poolId);
+    expect(stocked.map(({ poolId, blockNo, issueUntilMs: until, mask }) => [poolId, blockNo, until, mask[0]])).toEqual([
+      [a, 0, secondIssueUntilMs, 0b10],
+      [b, 0, secondIssueUntilMs + 1, 0b01],
+      [b, 1, secondIssueUntilMs + 1, 0b11],
+      [c, 0, secondIssueUntilMs + 2, 0b11],
+      [c, 1, secondIssueUntilMs + 2, 0b10],
+      [c, 2, secondIssueUntilMs + 2, 0b11],
+    ]);
+    expect(await countReclaimed(db.pool, event.id)).toEqual(
+      new Map([
+        [a, 31],
+        [b, 30],
+        [c, 29],
+      ]),
+    );
   });
 });
 
@@ -286,7 +358,7 @@ describe('restock against a late open of the last epoch', () => {
     const open = openOf(event, 'in-flight', { n: 0 });
     expect(await settleOpens(opener, [open])).toMatchObject([{ outcome: 'credited' }]);
     const restocked = restockBlocks(db.pool, restockOf(poolId, 1));
-    await whenBlocked(db.pool, 'FROM blocks b JOIN pools');
+    await whenBlocked(db.pool, 'FROM live CROSS JOIN LATERAL');
     await opener.query('COMMIT');
     expect((await restocked).stocked).toMatchObject([{ blockNo: 0, epoch: 2, mask: Uint8Array.of(0b10) }]);
   });
@@ -317,7 +389,7 @@ describe('restock against a late open of the last epoch', () => {
     const reclaimed = reclaimAll(event);
     await whenBlocked(db.pool, 'FROM unnest.*JOIN blocks');
     await opener.query('COMMIT');
-    expect(await reclaimed).toEqual({ reclaimed: 32, closed: 0 });
+    expect((await reclaimed).reclaimed).toHaveLength(32);
     const late = openOf(event, 'second', { n: 1 });
     expect(await settleOpens(db.pool, [late])).toMatchObject([{ outcome: 'credited' }]);
   });
@@ -354,7 +426,7 @@ describe('retireBlocks and closeBlocks', () => {
     await retireBlocks(db.pool);
     expect((await blocksOf(poolId)).map(({ state }) => state)).toEqual(['retired', 'retired', 'reclaimed']);
     expect(await retireBlocks(db.pool)).toBe(0);
-    expect(await reclaimAll(event)).toEqual({ reclaimed: 0, closed: 0 });
+    expect(await reclaimAll(event)).toEqual({ reclaimed: [], closed: 0 });
     expect(await settleOpens(db.pool, [openOf(event, 'holder')])).toMatchObject([{ outcome: 'credited' }]);
     const { stocked } = await restockBlocks(db.pool, restockOf(poolId));
     expect(stocked.map(({ blockNo }) => blockNo)).toEqual([2]);

@@ -69,8 +69,37 @@ describe('createEvent and loadEvents', () => {
       sponsorNo: 0,
       blockSize: 16,
       blockCount: 63,
+      blockLifeMs: 10_000,
       nextBlock: 0,
     });
+  });
+
+  it('cuts pools by count and pace, and gives each the life that its pace asks for unless the plan sets one', async () => {
+    // Proves that what holds stands in the pools' rows, and that the plan is told as it was given.
+    const { blockLifeMs: _life, ...draft } = draftOf(1);
+    const [wave] = draft.waves;
+    const waveOf = (no: number, packetCount: number, durationMs: number) => {
+      const pool = { ...wave!.pools[0]!, packetCount, budgetFen: packetCount * 100, shareBudgetFen: packetCount * 30 };
+      return { no, startsAtMs: t0 + no * 1_000_000, durationMs, pools: [pool] };
+    };
+    const waves = [
+      waveOf(0, 100, 1000),
+      waveOf(1, 1000, 250_000),
+      waveOf(2, 100, 1_000_000),
+      waveOf(3, 1_000_000, 1000),
+    ];
+    const shapes = async (blockLifeMs: number | undefined) => {
+      const event = await loadEvent(db, await createEvent(db.pool, { ...draft, blockLifeMs, waves }, t0));
+      expect(event.blockLifeMs).toBe(blockLifeMs);
+      return event.pools.map(({ blockSize, blockCount, blockLifeMs: lifeMs }) => [blockSize, blockCount, lifeMs]);
+    };
+    expect(await shapes(undefined)).toEqual([
+      [2, 50, 10_000],
+      [4, 250, 16_000],
+      [1, 100, 60_000],
+      [256, 3907, 10_000],
+    ]);
+    expect((await shapes(4000)).map(([, , lifeMs]) => lifeMs)).toEqual([4000, 4000, 4000, 4000]);
   });
 
   it('refuses a plan that the CHECKs know to be impossible, and leaves nothing of it', async () => {

@@ -26,6 +26,7 @@ export { beginSettlement } from './sql/begin-settlement.sql.ts';
 export { closeBlocks } from './sql/close-blocks.sql.ts';
 export { closeDeadLetter } from './sql/close-dead-letter.sql.ts';
 export { countOpenDeadLetters } from './sql/count-dead-letters.sql.ts';
+export { countReclaimed } from './sql/count-reclaimed.sql.ts';
 export { createEvent } from './sql/create-event.sql.ts';
 export { findEventState } from './sql/find-event-state.sql.ts';
 export { findPacket } from './sql/find-packet.sql.ts';
@@ -43,7 +44,7 @@ export { type PoolSums, readPoolSums } from './sql/pool-sums.sql.ts';
 export { findGrab, type GrabRecord, listGrabs, readShare, type ShareRecord } from './sql/read-share.sql.ts';
 export { readWallet } from './sql/read-wallet.sql.ts';
 export { type Reclaim, reclaimBlocks } from './sql/reclaim-blocks.sql.ts';
-export { type Restocking, restockBlocks } from './sql/restock-blocks.sql.ts';
+export { type Restocked, type Restocking, restockBlocks } from './sql/restock-blocks.sql.ts';
 export { retireBlocks } from './sql/retire-blocks.sql.ts';
 export { type DegradationChange, saveDegradation } from './sql/save-degradation.sql.ts';
 export { type Settling, settleEvent } from './sql/settle-event.sql.ts';
@@ -55,7 +56,7 @@ export {
   settleClaimsMax,
   settleOpens,
 } from './sql/settle-opens.sql.ts';
-export { type StockedBlockRow, type Stocking, stockBlocks } from './sql/stock-blocks.sql.ts';
+export { type PoolStocking, type StockedBlockRow, type Stocking, stockBlocks } from './sql/stock-blocks.sql.ts';
 export {
   type GrabbedPortion,
   type GrantedPacket,

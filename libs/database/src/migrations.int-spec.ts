@@ -43,6 +43,29 @@ describe('applyMigrations', () => {
     await assertMigrated(db.pool, directory);
   });
 
+  it('gives the pools of events that were there before the blocks’ life that their event had', async () => {
+    // Proves that a live event goes on as it was armed when the life of blocks moves from events to pools.
+    await cp(migrationsDirectory, directory, { recursive: true });
+    const moves = '20261121080400_pool_block_life';
+    await rm(join(directory, moves), { recursive: true });
+    await apply();
+    await db.pool.query(
+      `INSERT INTO events (title, starts_at, ends_at, shares_end_at, per_user_max, ticket_ttl_ms, stagger_ms, shake_interval_ms,
+         block_life_ms, grace_ms, created_at)
+       SELECT 'event', now(), now() + interval '1 h', now() + interval '1 h', 1, 1000, 0, 1000, life, 2000, now()
+       FROM unnest('{7000,8000}'::int[]) AS life;
+       INSERT INTO sponsors (event_id, no, sponsor_id, name) SELECT id, 0, 's', 'S' FROM events;
+       INSERT INTO waves (event_id, no, starts_at, duration_ms) SELECT id, 0, starts_at, 1000 FROM events;
+       INSERT INTO pools (event_id, wave_no, sponsor_no, packet_count, budget_fen, min_fen, max_fen, share_portions,
+         share_budget_fen, release_curve, block_size, block_count)
+       SELECT id, 0, 0, 64, 640, 1, 100, 0, 0, '"even"', 2, 32 FROM events`,
+    );
+    await cp(join(migrationsDirectory, moves), join(directory, moves), { recursive: true });
+    expect((await apply())[0]).toBe(moves);
+    const { rows } = await db.pool.query('SELECT block_life_ms FROM pools ORDER BY id');
+    expect(rows).toEqual([{ block_life_ms: 7000 }, { block_life_ms: 8000 }]);
+  });
+
   it("keeps Prisma's own table: its columns, its checksums", async () => {
     await write('1_a', 'CREATE TABLE a (id int);\n');
     await apply();

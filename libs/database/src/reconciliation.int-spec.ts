@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { deriveBlockAmounts, derivePortions, packetRefOf } from '#libs/domain';
+import { derivePortions } from '#libs/domain';
 import { inSnapshot } from './pool.ts';
 import type { EventRecord, PoolRecord } from './read/load-events.ts';
 import { findViolations, violationRules } from './sql/find-violations.sql.ts';
@@ -7,7 +7,7 @@ import { readPoolSums } from './sql/pool-sums.sql.ts';
 import { settleGrabs } from './sql/settle-grabs.sql.ts';
 import { type OpenClaim, settleOpens } from './sql/settle-opens.sql.ts';
 import { streamGrabs, streamGrants } from './sql/stream-ledger.sql.ts';
-import { draftOf, grabOf, openOf, startEvent, t0, testSecret } from './testing/event.ts';
+import { amountOf, draftOf, grabOf, openOf, packetIdsOf, startEvent, t0, testSecret } from './testing/event.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
 let db: TestDatabase;
@@ -33,25 +33,19 @@ async function busyEvent(): Promise<{ event: EventRecord; opens: OpenClaim[] }> 
 
 /** What nobody has, from the derived amounts alone. */
 async function unclaimedFen(pool: PoolRecord): Promise<number> {
-  const granted = new Map<number, Set<number>>();
+  const granted = new Set<bigint>();
   const taken = new Map<bigint, Set<number>>();
   for await (const page of streamGrants(db.pool, { poolId: pool.poolId, pageSize: 7 })) {
-    for (const { packetId } of page) {
-      const { blockNo, index } = packetRefOf(packetId);
-      granted.set(blockNo, (granted.get(blockNo) ?? new Set()).add(index));
-    }
+    for (const { packetId } of page) granted.add(packetId);
   }
   for await (const page of streamGrabs(db.pool, { poolId: pool.poolId, pageSize: 7 })) {
     for (const { packetId, portion } of page) taken.set(packetId, (taken.get(packetId) ?? new Set()).add(portion));
   }
   let unclaimed = 0;
-  for (let blockNo = 0; blockNo < pool.blockCount; blockNo++) {
-    deriveBlockAmounts(testSecret, pool, blockNo).forEach((amountFen, index) => {
-      if (!granted.get(blockNo)?.has(index)) unclaimed += amountFen;
-      const packetId = (BigInt(pool.poolId) << 39n) | BigInt(blockNo * 256 + index);
-      derivePortions(testSecret, pool, packetId).forEach((portionFen, i) => {
-        if (!taken.get(packetId)?.has(i + 1)) unclaimed += portionFen;
-      });
+  for (const packetId of packetIdsOf(pool)) {
+    if (!granted.has(packetId)) unclaimed += amountOf(pool, packetId);
+    derivePortions(testSecret, pool, packetId).forEach((portionFen, i) => {
+      if (!taken.get(packetId)?.has(i + 1)) unclaimed += portionFen;
     });
   }
   return unclaimed;

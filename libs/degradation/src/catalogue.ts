@@ -65,7 +65,11 @@ export const featureCatalogue = {
     title: 'shaking',
     class: 'shake',
     steps: [
-      { tier: 4, mode: 'paced', answer: 'users thinned by priority get `rest`; `nextShakeMs` grows up to 10 s' },
+      {
+        tier: 4,
+        mode: 'paced',
+        answer: 'half of the users, by priority, get `rest`; turns of the others come a quarter as often, within 10 s',
+      },
       { tier: 5, mode: 'off', answer: 'every shake gets `rest`' },
     ],
     offAnswer: 'every shake gets `rest`',

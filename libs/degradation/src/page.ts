@@ -61,7 +61,7 @@ ${table(['feature', 'what it is', 'class', 'from tier, how, and what is answered
   \`auto\` gives it back to the tier.
 - Both take a \`reason\`, kept in the audit log, and an end time \`until\`: when it has passed, every process falls back to \`auto\`
   by itself, even when it cannot hear from anybody.
-- The document has a version and lives in PostgreSQL; operations pushes it through Redis, every process polls it each second as a
+- The document has a version and lives in PostgreSQL; operations pushes it through Redis, every process polls it every few seconds as a
   fallback and keeps the last one it knew when Redis or operations is away. A process that never heard of one serves everything.
 `;
 }

@@ -1,18 +1,21 @@
 import { createCipheriv, createHmac } from 'node:crypto';
 import type { Fen } from './money.ts';
 import { packetRefOf } from './packet-id.ts';
-import { blockBudgetFen, type PoolPlan, packetShareBudgetFen, packetsInBlock } from './pool-plan.ts';
+import { type PoolPlan, packetShareBudgetFen, packetsInRun, runBudgetFen } from './pool-plan.ts';
 
 /*
  * NORMATIVE: how amounts are derived. This text is the published proof's algorithm: an outsider who has the revealed secret
  * and the committed plan gets the same amounts from it in any language. It may change only together with the "v1" in its labels.
  *
  * Notation: ‖ joins bytes; u32 and u64 are big-endian unsigned integers; floor and ceil are of exact fractions; labels are
- * ASCII; positions, packets and blocks count from 0.
+ * ASCII; positions, packets, blocks and runs count from 0.
  *
- * 1. Key.       Packets of a block:   K = HMAC-SHA-256(secret, "hongbao/v1/amounts"  ‖ 0x00 ‖ u32 poolId ‖ u32 blockNo).
- *               Portions of a packet: K = HMAC-SHA-256(secret, "hongbao/v1/portions" ‖ 0x00 ‖ u64 packetId),
- *               where packetId = poolId · 2^39 + blockNo · 2^8 + index.
+ * A packet id is packetId = poolId · 2^39 + blockNo · 2^8 + index. It means packet blockNo · blockSize + index of its pool,
+ * where blockSize is the pool's in the committed plan. A run is 256 packets of a pool that follow each other, packet k being in run
+ * floor(k / 256) at position k mod 256; the last run of a pool may be shorter.
+ *
+ * 1. Key.       Packets of a run:     K = HMAC-SHA-256(secret, "hongbao/v1/amounts"  ‖ 0x00 ‖ u32 poolId ‖ u32 runNo).
+ *               Portions of a packet: K = HMAC-SHA-256(secret, "hongbao/v1/portions" ‖ 0x00 ‖ u64 packetId).
  * 2. Keystream. AES-256 in CTR mode under K, with an initial counter block of 16 zero bytes that counts up as one 128-bit
  *               big-endian number, over zero bytes. It is read as a sequence of u64 words.
  * 3. Draw(n),   an integer uniform in [0, n) for 1 ≤ n ≤ 2^53. If n = 1 it is 0 and no word is read. Else read the next
@@ -25,20 +28,19 @@ import { blockBudgetFen, type PoolPlan, packetShareBudgetFen, packetsInBlock } f
  *               The last position gets what is left of R.
  * 5. Shuffle.   With the same keystream, for i from the last position down to 1: swap positions i and Draw(i + 1).
  *
- * Amounts of a block: split and shuffle its budget over its packets within [minFen, maxFen]; position i belongs to index i.
- * Of a pool of N packets with budget B, the block of packets [s, e) has the budget floor(B · e / N) − floor(B · s / N), where
- * s = blockNo · size, e = min(s + size, N), and size is the largest power of two that is at most N / 32, but at least 1 and
- * at most 256.
+ * Amounts of a run: split and shuffle its budget over its packets within [minFen, maxFen], position by position. Of a pool of N
+ * packets with budget B, the run of packets [s, e) has the budget floor(B · e / N) − floor(B · s / N), where s = runNo · 256 and
+ * e = min(s + 256, N).
  *
  * Portions of a packet: split and shuffle the packet's share budget over `sharePortions` within [1, the share budget];
- * portion p (from 1) gets position p − 1. With share budget S, packet k = blockNo · size + index of the pool has
- * floor(S · (k + 1) / N) − floor(S · k / N).
+ * portion p (from 1) gets position p − 1. With share budget S, packet k of the pool has floor(S · (k + 1) / N) − floor(S · k / N).
  *
  * Why this way. Step 4 is the double-mean method: a position's range lies around the mean R / m of what is left, so that all
  * positions expect the same, but for the rounding of a range's end. The range is cut on both sides alike by the nearer bound,
  * which keeps the rest feasible: with low = min, R − high ≥ R − 2R/m + min ≥ (m − 1) · min, and R − low ≤ (m − 1) · max because
  * 2R ≤ m · (min + max); the other case mirrors it. Later positions have more spread than earlier ones; step 5 makes all
- * positions exchangeable, so that being early or late is worth nothing.
+ * positions exchangeable, so that being early or late is worth nothing. Runs are cut from the pool's packets, not from its blocks:
+ * how small the blocks are that packets are handed out in must not make the amounts dull.
  */
 
 const amountsLabel = Buffer.from('hongbao/v1/amounts\0', 'latin1');
@@ -48,16 +50,16 @@ const portionsLabel = Buffer.from('hongbao/v1/portions\0', 'latin1');
 export const eventSecretBytesMin = 32;
 
 /**
- * The amounts in fen of all packets of a block, by index: they sum to the block's budget exactly and lie within the plan's bounds.
- * Expects a plan without faults; throws a RangeError for a block that the pool does not have or a short secret.
+ * The amounts in fen of all packets of a run, by position (`runPositionOf`): they sum to the run's budget exactly and lie within the
+ * plan's bounds. Expects a plan without faults; throws a RangeError for a run that the pool does not have or a short secret.
  */
-export function deriveBlockAmounts(secret: Buffer, plan: PoolPlan, blockNo: number): Fen[] {
-  const count = packetsInBlock(plan, blockNo);
+export function deriveRunAmounts(secret: Buffer, plan: PoolPlan, runNo: number): Fen[] {
+  const count = packetsInRun(plan, runNo);
   const seed = Buffer.allocUnsafe(8);
   seed.writeUInt32BE(plan.poolId, 0);
-  seed.writeUInt32BE(blockNo, 4);
+  seed.writeUInt32BE(runNo, 4);
   const keystream = new Keystream(secret, amountsLabel, seed, count);
-  return split(keystream, blockBudgetFen(plan, blockNo), count, plan.minFen, plan.maxFen);
+  return split(keystream, runBudgetFen(plan, runNo), count, plan.minFen, plan.maxFen);
 }
 
 /**
@@ -100,7 +102,7 @@ function shuffle(keystream: Keystream, amounts: Fen[]): void {
 }
 
 const wordBytes = 8;
-/** Words made at a time at most: what a full block needs (two draws per packet) but for rejected words. */
+/** Words made at a time at most: what a full run needs (two draws per packet) but for rejected words. */
 const chunkWordsMax = 512;
 const zeros = Buffer.alloc(chunkWordsMax * wordBytes);
 const zeroIv = Buffer.alloc(16);

@@ -43,7 +43,12 @@ export function indexesOf(mask: Uint8Array): number[] {
 
 /** How many indexes are set. */
 export function countOf(mask: Uint8Array): number {
-  return indexesOf(mask).length;
+  let count = 0;
+  for (const byte of mask) {
+    // takes the lowest bit away until none is left
+    for (let bits = byte; bits !== 0; bits &= bits - 1) count += 1;
+  }
+  return count;
 }
 
 /** True when no index is set. */

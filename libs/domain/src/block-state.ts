@@ -22,23 +22,6 @@ export const blockStates: readonly BlockState[] = ['out', 'reclaimed', 'retired'
 /** Largest epoch: it has 16 bits in a ticket and is a smallint in PostgreSQL. */
 export const epochMax = 2 ** 15 - 1;
 
-const nextStates: Readonly<Record<BlockState, readonly BlockState[]>> = {
-  out: ['reclaimed', 'retired', 'closed'],
-  reclaimed: ['out', 'closed'],
-  retired: ['closed'],
-  closed: [],
-};
-
-/** True when a block may go from one state straight to the other. Staying in a state is no transition. */
-export function canBlockGo(from: BlockState, to: BlockState): boolean {
-  return nextStates[from].includes(to);
-}
-
-/** True when an open with a ticket of the block's present epoch may still be granted (invariants 3 and 4). */
-export function canBlockGrant(state: BlockState): boolean {
-  return state !== 'closed';
-}
-
 /** The last instant at which an open of this epoch can be accepted: issued at `issueUntilMs`, opened as it expires. */
 export function lastAcceptanceMs(issueUntilMs: number, ticketTtlMs: number): number {
   return issueUntilMs + ticketTtlMs;

@@ -7,6 +7,7 @@ const pool = {
   waveNo: 1,
   sponsorNo: 0,
   packetCount: 300,
+  blockSize: 8,
   budgetFen: 30_000,
   minFen: 1,
   maxFen: 1000,
@@ -68,7 +69,7 @@ describe('the canonical plan', () => {
   it('is JSON with sorted keys and no white space that says the whole plan', () => {
     const text = canonicalPlan({ ...plan, sponsors: [], waves: [], pools: [pool] });
     expect(text).toBe(
-      '{"endsAtMs":1700000600000,"eventId":7,"perUserMax":3,"pools":[{"budgetFen":30000,"maxFen":1000,"minFen":1,' +
+      '{"endsAtMs":1700000600000,"eventId":7,"perUserMax":3,"pools":[{"blockSize":8,"budgetFen":30000,"maxFen":1000,"minFen":1,' +
         '"packetCount":300,"poolId":11,"releaseCurve":"even","shareBudgetFen":0,"sharePortions":0,"sponsorNo":0,"waveNo":1}],' +
         '"sponsors":[],"startsAtMs":1700000000000,"title":"新年快乐 \\"2026\\"","version":1,"waves":[]}',
     );

@@ -22,7 +22,6 @@ const draft: EventDraft = {
   ticketTtlMs: 60_000,
   staggerMs: 1000,
   shakeIntervalMs: 1000,
-  blockLifeMs: 10_000,
   graceMs: 2000,
   reissue: 'event',
   sharesEndAtMs: startsAtMs + 3_600_000,

@@ -1,7 +1,7 @@
 import { sponsorNoMax } from './claims.ts';
 import { isIntegerIn } from './integers.ts';
 import { fenMax } from './money.ts';
-import { findPoolFaults, type PoolPlan, poolFundsFen } from './pool-plan.ts';
+import { findPoolFaults, type PoolDraft, poolFundsFen } from './pool-plan.ts';
 import { findCurveFaults, type ReleaseCurve } from './release-curve.ts';
 import { shakeStateWinsMax } from './shake-state.ts';
 import { isUserId } from './user-id.ts';
@@ -11,7 +11,7 @@ export type Reissue = 'event' | 'wave' | 'never';
 
 export const reissues: readonly Reissue[] = ['event', 'wave', 'never'];
 
-export interface DraftPool extends Omit<PoolPlan, 'poolId'> {
+export interface DraftPool extends PoolDraft {
   /** The `id` of one of the event's sponsors. */
   readonly sponsorId: string;
   readonly releaseCurve: ReleaseCurve;
@@ -33,7 +33,8 @@ export interface EventDraft {
   readonly ticketTtlMs: number;
   readonly staggerMs: number;
   readonly shakeIntervalMs: number;
-  readonly blockLifeMs: number;
+  /** For all pools; undefined: each pool's follows its pace (`blockLifeMsOf`). */
+  readonly blockLifeMs?: number | undefined;
   readonly graceMs: number;
   readonly reissue: Reissue;
   readonly sharesEndAtMs: number;
@@ -87,14 +88,16 @@ export function findEventFaults(draft: EventDraft): string[] {
 
 function findSettingFaults(draft: EventDraft): string[] {
   const limits = eventLimits;
-  const bounds: readonly [string, number, number, number][] = [
+  const bounds: [string, number, number, number][] = [
     ['perUserMax', draft.perUserMax, 1, limits.perUserMaxMax],
     ['ticketTtlMs', draft.ticketTtlMs, limits.ticketTtlMsMin, limits.ticketTtlMsMax],
     ['staggerMs', draft.staggerMs, 0, limits.staggerMsMax],
     ['shakeIntervalMs', draft.shakeIntervalMs, limits.shakeIntervalMsMin, limits.shakeIntervalMsMax],
-    ['blockLifeMs', draft.blockLifeMs, limits.blockLifeMsMin, limits.blockLifeMsMax],
     ['graceMs', draft.graceMs, 0, limits.graceMsMax],
   ];
+  if (draft.blockLifeMs !== undefined) {
+    bounds.push(['blockLifeMs', draft.blockLifeMs, limits.blockLifeMsMin, limits.blockLifeMsMax]);
+  }
   const faults = bounds.flatMap(([field, value, min, max]) => integerFaults(field, value, min, max));
   if (!isLengthIn(draft.title, limits.titleLengthMax)) {
     faults.push(`title: must have 1 to ${limits.titleLengthMax} characters`);

@@ -1,11 +1,9 @@
 /** The pure rules of Hongbao: no I/O, no clock and no randomness of its own. Units are in the names: Fen, Ms. */
-export { deriveBlockAmounts, derivePortions, eventSecretBytesMin } from './amounts.ts';
+export { derivePortions, deriveRunAmounts, eventSecretBytesMin } from './amounts.ts';
 export { blockSizeMax, countOf, fullMask, hasIndex, indexesOf, isEmpty, maskFromGranted } from './block-mask.ts';
 export {
   type BlockState,
   blockStates,
-  canBlockGo,
-  canBlockGrant,
   canReclaim,
   epochMax,
   lastAcceptanceMs,
@@ -46,7 +44,8 @@ export {
 export { createKeyRing, type KeyRing, ringKeyBytesMin, ringKeyIdMax, ringKeysMax } from './key-ring.ts';
 export { laneCountMax, laneOfBlock, laneOfPacket } from './lanes.ts';
 export { luckKeyOf, luckOf, shakeSlot, startOffsetMs, type UserHash, userHashKeyOf, userHashOf } from './luck.ts';
-export { assertFen, type Fen, fenMax, isFen, mulDivFloor } from './money.ts';
+export { type Fen, fenMax, mulDivFloor } from './money.ts';
+export { isTurn, latestTurn, longestGap, nextTurn, slotShift, stretchMaxOf, turnPhase } from './pacing.ts';
 export {
   blockNoMax,
   type PacketRef,
@@ -58,19 +57,21 @@ export {
   poolIdMax,
 } from './packet-id.ts';
 export {
-  blockBudgetFen,
   blockCountOf,
+  blockLifeMsOf,
   blockSizeOf,
   blocksPerPoolMin,
-  findPlanFaults,
   findPoolFaults,
   hasPacket,
+  type PoolDraft,
   type PoolPlan,
   packetCountMax,
   packetFenMax,
   packetShareBudgetFen,
   packetsInBlock,
   poolFundsFen,
+  runBudgetFen,
+  runPositionOf,
   sharePortionsMax,
 } from './pool-plan.ts';
 export {
@@ -83,6 +84,7 @@ export {
   releasedFraction,
   releasedPackets,
 } from './release-curve.ts';
+export { aheadAt, type PoolRelease, releaseAhead, releasedAt, releasePerSecond } from './release-rate.ts';
 export {
   mergeShakeStates,
   readShakeStates,

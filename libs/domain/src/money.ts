@@ -1,20 +1,10 @@
-import { assertIntegerIn, isIntegerIn } from './integers.ts';
+import { assertIntegerIn } from './integers.ts';
 
 /** An amount of money in fen (1 yuan = 100 fen): a non-negative safe integer. Never a fraction. */
 export type Fen = number;
 
 /** Largest amount anywhere, 90 trillion yuan: below 2^53, so every sum that stays under it is exact in a JS number. */
 export const fenMax: Fen = 9_000_000_000_000_000;
-
-/** True for an integer in [0, fenMax]. */
-export function isFen(value: unknown): value is Fen {
-  return isIntegerIn(value, 0, fenMax);
-}
-
-/** Throws a RangeError that names the amount unless it is an integer in [0, fenMax]. */
-export function assertFen(name: string, value: number): void {
-  assertIntegerIn(name, value, 0, fenMax);
-}
 
 /**
  * floor(a × b / c), exact for non-negative safe integers a and b and a positive c. The product may need up to 106 bits,

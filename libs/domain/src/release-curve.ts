@@ -46,8 +46,7 @@ export const curveNames = Object.keys(namedCurves) as readonly NamedCurve[];
 export function releasedFraction(curve: ReleaseCurve, elapsedMs: number, durationMs: number): number {
   if (elapsedMs < 0) return 0;
   if (elapsedMs >= durationMs) return 1;
-  const points = typeof curve === 'string' ? namedCurves[curve] : curve;
-  return fractionAt(points, elapsedMs / durationMs);
+  return fractionAt(pointsOf(curve), elapsedMs / durationMs);
 }
 
 /** The number of packets released by then: a whole number in [0, packetCount], all of them from `durationMs` on. */
@@ -58,6 +57,24 @@ export function releasedPackets(
   packetCount: number,
 ): number {
   return Math.floor(releasedFraction(curve, elapsedMs, durationMs) * packetCount);
+}
+
+/**
+ * The slowest rise of the curve, in fractions released per fraction of time; where it stands still or steps does not count. Infinite
+ * for a curve of steps alone. Expects a curve without faults.
+ */
+export function slowestRise(curve: ReleaseCurve): number {
+  const points = pointsOf(curve);
+  let slowest = Number.POSITIVE_INFINITY;
+  for (let i = 1; i < points.length; i++) {
+    const [time, released] = [points[i]![0] - points[i - 1]![0], points[i]![1] - points[i - 1]![1]];
+    if (time > 0 && released > 0) slowest = Math.min(slowest, released / time);
+  }
+  return slowest;
+}
+
+function pointsOf(curve: ReleaseCurve): readonly CurvePoint[] {
+  return typeof curve === 'string' ? namedCurves[curve] : curve;
 }
 
 /** Interpolates at `time` in [0, 1): the last point at or before it, and the line to the next one. */

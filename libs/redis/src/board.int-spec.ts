@@ -4,7 +4,7 @@ import type { LocalServer } from '#libs/localservers';
 import { startTestRedis } from '../../localservers/src/testing.ts';
 import { ChannelSubscriber } from './channel-subscriber.ts';
 import { EventReader, publishEvents, removeEvents, subscribeEventsChanged } from './events.ts';
-import { addIssued, listGatewaySamples, putGatewaySample, readIssued } from './figures.ts';
+import { listGatewaySamples, readIssued, writeFigures } from './figures.ts';
 import { keys } from './keys.ts';
 import { closeRedis, createRedis, type RedisClient, whenRedisReady } from './redis-client.ts';
 import { StoreClock } from './store-clock.ts';
@@ -21,14 +21,23 @@ const snapshot = (id: number, title = `event ${id}`): EventSnapshot => ({
   ticketTtlMs: 4,
   staggerMs: 5,
   shakeIntervalMs: 6,
-  blockLifeMs: 7,
+  stockLeadMs: 7,
   graceMs: 2000,
   openLaneCount: 4,
   grabLaneCount: 2,
   sponsors: [{ no: 0, id: 's', name: 'S' }],
   waves: [{ no: 1, startsAtMs: 1, durationMs: 1 }],
   pools: [
-    { poolId: 1, waveNo: 1, sponsorNo: 0, packetCount: 256, blockSize: 8, sharePortions: 0, releaseCurve: 'even' },
+    {
+      poolId: 1,
+      waveNo: 1,
+      sponsorNo: 0,
+      packetCount: 256,
+      blockSize: 8,
+      blockLifeMs: 8,
+      sharePortions: 0,
+      releaseCurve: 'even',
+    },
   ],
   secretCommitment: 'c',
 });
@@ -112,18 +121,21 @@ describe('events and figures in Redis', () => {
     expect(log.lines).toHaveLength(1);
   });
 
-  it('adds up issued packets by pool', async () => {
+  it("writes a gateway's sample and adds up issued packets by pool, in one command", async () => {
     // Proves the counters' sums.
-    await addIssued(client, new Map([[1, 5], [2, 1], [3, 0]])); // biome-ignore format: pairs
-    await addIssued(client, new Map([[1, 2]]));
+    const figures = { id: 'c', sample: {}, sampleTtlMs: 1 };
+    await writeFigures(client, { ...figures, issued: new Map([[1, 5], [2, 1], [3, 0]]) }); // biome-ignore format: pairs
+    await writeFigures(client, { ...figures, issued: new Map([[1, 2]]) });
     expect(await readIssued(client)).toEqual(new Map([[1, 7], [2, 1]])); // biome-ignore format: pairs
+    await expect.poll(() => client.exists(keys.gateway('c')), { timeout: 10_000 }).toBe(0);
+    await listGatewaySamples(client);
   });
 
   it('lists the gateways that gave a sample lately', async () => {
     // Proves that a sample replaces the former, and that one which expired leaves list and registry.
-    await putGatewaySample(client, 'b', { shakes: 1 }, 60_000);
-    await putGatewaySample(client, 'a', { shakes: 2 }, 60_000);
-    await putGatewaySample(client, 'a', { shakes: 3 }, 60_000);
+    await writeFigures(client, { id: 'b', sample: { shakes: 1 }, sampleTtlMs: 60_000 });
+    await writeFigures(client, { id: 'a', sample: { shakes: 2 }, sampleTtlMs: 60_000 });
+    await writeFigures(client, { id: 'a', sample: { shakes: 3 }, sampleTtlMs: 60_000 });
     expect(await client.pttl(keys.gateway('a'))).toBeGreaterThan(0);
     expect(await listGatewaySamples(client)).toEqual([
       { id: 'a', sample: { shakes: 3 } },

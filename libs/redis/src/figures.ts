@@ -1,13 +1,9 @@
 import { keys } from './keys.ts';
+import { runScript } from './lua-script.ts';
 import type { RedisClient } from './redis-client.ts';
+import { writeFiguresScript } from './write-figures.lua.ts';
 
 /** Figures for display: they may be lost or counted twice, and nothing is decided by them. */
-
-/** Adds packets issued per pool. @throws the client's error while Redis is away: drop the counts. */
-export async function addIssued(client: RedisClient, counts: ReadonlyMap<number, number>): Promise<void> {
-  const pools = [...counts].filter(([, count]) => count !== 0);
-  await Promise.all(pools.map(([poolId, count]) => client.hincrby(keys.issued, String(poolId), count)));
-}
 
 /** Packets issued, by pool id. @throws the client's error while Redis is away. */
 export async function readIssued(client: RedisClient): Promise<Map<number, number>> {
@@ -20,15 +16,23 @@ export interface GatewaySample {
   readonly sample: Record<string, unknown>;
 }
 
-/** Replaces the sample of a gateway; it is gone after `ttlMs`. @throws the client's error while Redis is away. */
-export async function putGatewaySample(
-  client: RedisClient,
-  id: string,
-  sample: Record<string, unknown>,
-  ttlMs: number,
-): Promise<void> {
-  const written = client.set(keys.gateway(id), JSON.stringify(sample), 'PX', ttlMs);
-  await Promise.all([written, client.sadd(keys.gateways, id)]);
+export interface GatewayFigures {
+  readonly id: string;
+  readonly sample: Record<string, unknown>;
+  readonly sampleTtlMs: number;
+  /** Packets issued per pool since the last call. */
+  readonly issued?: ReadonlyMap<number, number>;
+}
+
+/**
+ * Replaces the sample of a gateway, which is gone after `sampleTtlMs`, and adds what it issued: one command.
+ * @throws the client's error while Redis is away: drop the figures.
+ */
+export async function writeFigures(client: RedisClient, figures: GatewayFigures): Promise<void> {
+  const { id, sample, sampleTtlMs, issued = new Map<number, number>() } = figures;
+  const pairs = [...issued].filter(([, count]) => count !== 0).flat();
+  const written = [keys.issued, keys.gateway(id), keys.gateways];
+  await runScript(client, writeFiguresScript, written, [id, JSON.stringify(sample), sampleTtlMs, ...pairs]);
 }
 
 /** The gateways that gave a sample lately, by id. @throws the client's error while Redis is away. */

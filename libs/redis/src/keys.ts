@@ -9,9 +9,13 @@ export const keys = {
   stamp: '{hb:stock}:stamp',
   /** Set of the pool ids that have (had) a stock list. */
   stockPools: '{hb:stock}:pools',
+  /** Hash of pool id → indexes on its stock list, exact. */
+  stockListed: '{hb:stock}:listed',
+  /** Hash of all gateways' figures of one half second of the store clock, added up; expires. */
+  stockTally: (period: number) => `${stockTallyPrefix}${period}`,
   /** Hash of event id → snapshot, and `revision`, which changes with any of them. */
   events: 'hb:events',
-  /** Channel: the board changed, read it now; who misses it reads it within a second. */
+  /** Channel: the board changed, read it now; who misses it reads it within seconds. */
   eventsChanged: 'hb:events:changed',
   /** Hash of `version` and `document`. */
   degradation: 'hb:degradation',
@@ -20,11 +24,11 @@ export const keys = {
   reply: (producerId: string) => `hb:reply:${producerId}`,
   feed: 'hb:feed',
   /** Latest sample of a gateway; expires. */
-  gateway: (gatewayId: string) => `hb:gateway:${gatewayId}`,
+  gateway: (gatewayId: string) => `{hb:figures}:gateway:${gatewayId}`,
   /** Set of the gateway ids that have (had) a sample. */
-  gateways: 'hb:gateways',
+  gateways: '{hb:figures}:gateways',
   /** Hash of pool id → packets issued; for display alone. */
-  issued: 'hb:issued',
+  issued: '{hb:figures}:issued',
   /** BullMQ's prefix of a lane's queue: a hash tag of its own. */
   lanePrefix: (lane: string) => `{hb-${lane}}`,
   /** Sorted set of a lane's job ids by the oldest acceptance in the job (store-clock ms). */
@@ -34,3 +38,4 @@ export const keys = {
 } as const;
 
 export const stockPrefix = '{hb:stock}:pool:';
+export const stockTallyPrefix = '{hb:stock}:tally:';

@@ -7,6 +7,7 @@ import { storeIdentityLua } from './store-identity.lua.ts';
  *
  *   KEYS[1] stamp
  *   KEYS[2] set of pool ids with a list
+ *   KEYS[3] hash of pool id → indexes on its list
  *   ARGV[1] run id of the server that the caller has seen
  *   ARGV[2] prefix of the stock lists
  *   Output  {1, lists removed} reset
@@ -19,7 +20,7 @@ local removed = 0
 for _, pool in ipairs(redis.call('SMEMBERS', KEYS[2])) do
   removed = removed + redis.call('DEL', ARGV[2] .. pool)
 end
-redis.call('DEL', KEYS[2])
+redis.call('DEL', KEYS[2], KEYS[3])
 redis.call('SET', KEYS[1], id)
 return { 1, removed }
 `);

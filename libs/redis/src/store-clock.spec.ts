@@ -85,6 +85,30 @@ describe('StoreClock', () => {
     expect(clock.nowMs()).toBe(store.monotonic + epochMs + 5000);
   });
 
+  it('takes the samples that its timer is late with, and no others', async () => {
+    // Proves that a process that never comes to its timers keeps its time.
+    const store = Object.assign(fakeStore(epochMs), { samples: 0 });
+    const time = store.time.bind(store);
+    store.time = () => {
+      store.samples += 1;
+      return time();
+    };
+    const clock = clockOf(store, { intervalMs: 60_000 });
+    clock.start();
+    expect(await clock.whenReady(1000)).toBe(true);
+    store.monotonic += 80_000;
+    clock.keepUp();
+    expect(store.samples).toBe(1);
+    store.monotonic += 20_000;
+    clock.keepUp();
+    clock.keepUp();
+    expect(store.samples).toBe(2);
+    clock.stop();
+    store.monotonic += 200_000;
+    clock.keepUp();
+    expect(store.samples).toBe(2);
+  });
+
   it('stops waiting for a first sample when it is stopped or the time is over', async () => {
     // Proves that the start of a process cannot hang on its clock.
     const store = Object.assign(fakeStore(epochMs), { isAway: true });

@@ -24,6 +24,8 @@ const clockFreshDefaultMs = 15_000;
 const roundTripDefaultMs = 250;
 /** Until there is a first sample. */
 const firstIntervalMs = 100;
+/** A timer that is later than this many intervals does not come by itself for now. */
+const lateFactor = 1.5;
 
 /**
  * The store's clock, known without asking: `TIME` is read each second, its offset to the monotonic clock is kept, and the error is
@@ -37,6 +39,8 @@ export class StoreClock {
   private sample: Sample | undefined;
   private timer: NodeJS.Timeout | undefined;
   private isRunning = false;
+  private isSampling = false;
+  private triedAt = Number.NEGATIVE_INFINITY;
   private readonly waiting = new Set<() => void>();
 
   constructor(
@@ -75,6 +79,16 @@ export class StoreClock {
     for (const wake of this.waiting) wake();
   }
 
+  /**
+   * Takes a sample if the timer is late with it: for processes whose event loop comes to its timers seconds late when more requests
+   * come than it can answer.
+   */
+  keepUp(): void {
+    if (this.isRunning && !this.isSampling && this.monotonicMs() - this.triedAt > this.intervalMs * lateFactor) {
+      void this.synchronise();
+    }
+  }
+
   /** True once there is a time; false when `timeoutMs` passed before. */
   async whenReady(timeoutMs: number): Promise<boolean> {
     if (this.nowMs() === undefined) await this.nextSample(timeoutMs);
@@ -84,12 +98,16 @@ export class StoreClock {
   /** Takes one sample now. @returns whether it was good enough to use. */
   async synchronise(): Promise<boolean> {
     const sentAt = this.monotonicMs();
+    this.triedAt = sentAt;
+    this.isSampling = true;
     let reply: [seconds: number, microseconds: number];
     try {
       reply = (await this.client.time()) as [number, number];
     } catch {
       // While Redis is away the last sample serves until it is no longer fresh; the connection's outage is logged by its client.
       return false;
+    } finally {
+      this.isSampling = false;
     }
     const takenAt = this.monotonicMs();
     const roundTripMs = takenAt - sentAt;

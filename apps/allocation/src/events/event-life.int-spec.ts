@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventSnapshotSchema, type OpsEvent, opsEventSchema, reconciliationSchema } from '#libs/contracts';
 import { commitmentOf } from '#libs/domain';
-import { stockLengths } from '#libs/redis';
+import { keys } from '#libs/redis';
 import { AllocationRig } from '../testing/allocation-rig.ts';
 import { planOf } from '../testing/plans.ts';
 import type { Issued } from '../testing/test-gateway.ts';
@@ -138,13 +138,7 @@ describe('a life', () => {
     await expect.poll(async () => (await rig.gateway.take(event)).length, wait).toBeGreaterThan(0);
     expect((await rig.allocation.act(id, 'close')).body.state).toBe('closed');
     const { pools } = await rig.allocation.event(id);
-    const lengths = async () => {
-      const found = await stockLengths(
-        rig.gateway.cache,
-        pools.map(({ poolId }) => poolId),
-      );
-      return [...found.values()];
-    };
+    const lengths = () => Promise.all(pools.map(({ poolId }) => rig.gateway.cache.llen(keys.stock(poolId))));
     await expect.poll(lengths, wait).toEqual([0, 0, 0]);
     await expect.poll(async () => (await rig.allocation.act(id, 'settle')).status, wait).toBe(200);
     expect((await rig.allocation.event(id)).pools).toEqual(pools);

@@ -4,10 +4,10 @@ import type { EventRecord } from '#libs/database';
 type SnapshotPool = EventSnapshot['pools'][number];
 
 /**
- * What gateways know of an event: no amounts, no budgets, and no secret before it is settled; undefined for a draft, which
- * nobody may hear of.
+ * What gateways know of an event that is stocked `stockLeadMs` ahead: no amounts, no budgets, and no secret before it is settled;
+ * undefined for a draft, which nobody may hear of.
  */
-export function snapshotOf(event: EventRecord): EventSnapshot | undefined {
+export function snapshotOf(event: EventRecord, stockLeadMs: number): EventSnapshot | undefined {
   const { state, openLaneCount, grabLaneCount, secretCommitment } = event;
   if (state === 'draft' || openLaneCount === undefined || grabLaneCount === undefined) return undefined;
   return {
@@ -21,7 +21,7 @@ export function snapshotOf(event: EventRecord): EventSnapshot | undefined {
     ticketTtlMs: event.ticketTtlMs,
     staggerMs: event.staggerMs,
     shakeIntervalMs: event.shakeIntervalMs,
-    blockLifeMs: event.blockLifeMs,
+    stockLeadMs,
     graceMs: event.graceMs,
     openLaneCount,
     grabLaneCount,
@@ -33,6 +33,7 @@ export function snapshotOf(event: EventRecord): EventSnapshot | undefined {
       sponsorNo: pool.sponsorNo,
       packetCount: pool.packetCount,
       blockSize: pool.blockSize,
+      blockLifeMs: pool.blockLifeMs,
       sharePortions: pool.sharePortions,
       releaseCurve: pool.releaseCurve as SnapshotPool['releaseCurve'],
     })),

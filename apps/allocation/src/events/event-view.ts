@@ -16,6 +16,7 @@ export function opsEventOf(event: EventRecord): OpsEvent {
       sponsorId: sponsorIdOf(event, pool),
       blockSize: pool.blockSize,
       blockCount: pool.blockCount,
+      blockLifeMs: pool.blockLifeMs,
       nextBlock: pool.nextBlock,
     })),
     ...(event.secretCommitment === undefined ? {} : { secretCommitment: event.secretCommitment }),
@@ -36,7 +37,7 @@ function planOf(event: EventRecord): OpsEvent['plan'] {
     ticketTtlMs: event.ticketTtlMs,
     staggerMs: event.staggerMs,
     shakeIntervalMs: event.shakeIntervalMs,
-    blockLifeMs: event.blockLifeMs,
+    ...(event.blockLifeMs === undefined ? {} : { blockLifeMs: event.blockLifeMs }),
     reissue: event.reissue,
     sponsors: event.sponsors.map(({ id, name }) => ({ id, name })),
     waves: event.waves.map(({ no, startsAtMs, durationMs }) => ({

@@ -5,12 +5,14 @@ const event = {
   endsAtMs: 100_000,
   sharesEndAtMs: 200_000,
   closedAtMs: 100_000,
-  blockLifeMs: 10_000,
   ticketTtlMs: 5000,
   graceMs: 1000,
-  pools: [{ sharePortions: 0 }, { sharePortions: 3 }],
+  pools: [
+    { sharePortions: 0, blockLifeMs: 10_000 },
+    { sharePortions: 3, blockLifeMs: 4000 },
+  ],
 };
-const withoutShares = { ...event, pools: [{ sharePortions: 0 }] };
+const withoutShares = { ...event, pools: event.pools.slice(0, 1) };
 const leadMs = 2000;
 
 describe('when an event may be settled', () => {

@@ -1,10 +1,9 @@
 import type { EventRecord } from '#libs/database';
 import { lastAcceptanceMs, settlePossibleAtMs } from '#libs/domain';
 
-export type SettleTimed = Pick<
-  EventRecord,
-  'endsAtMs' | 'sharesEndAtMs' | 'closedAtMs' | 'blockLifeMs' | 'ticketTtlMs' | 'graceMs'
-> & { readonly pools: readonly { readonly sharePortions: number }[] };
+export type SettleTimed = Pick<EventRecord, 'endsAtMs' | 'sharesEndAtMs' | 'closedAtMs' | 'ticketTtlMs' | 'graceMs'> & {
+  readonly pools: readonly { readonly sharePortions: number; readonly blockLifeMs: number }[];
+};
 
 /** When the last share of the event ends; undefined when it has none: then nothing of it waits for `sharesEndAt`. */
 export function sharesEndMs(event: SettleTimed): number | undefined {
@@ -16,8 +15,9 @@ export function sharesEndMs(event: SettleTimed): number | undefined {
  * hear of it issues what it holds until the time of its blocks is up, and no block was stocked after the event was closed.
  */
 export function lastIssueMs(event: SettleTimed, stockLeadMs: number): number {
-  const { closedAtMs, endsAtMs, blockLifeMs } = event;
+  const { closedAtMs, endsAtMs } = event;
   if (closedAtMs === undefined || closedAtMs >= endsAtMs) return endsAtMs;
+  const blockLifeMs = Math.max(...event.pools.map((pool) => pool.blockLifeMs));
   return Math.min(closedAtMs + stockLeadMs + blockLifeMs, endsAtMs);
 }
 

@@ -90,7 +90,7 @@ describe('settle', () => {
     try {
       await whenRedisReady(cache, 10_000);
       const deps = { pool, prisma, clock, cache, logger, reconciler: parts.reconciler, quietWaitMaxMs: 0 };
-      const board = new SnapshotBoard(cache, logger);
+      const board = new SnapshotBoard(cache, logger, 500);
       const service = new SettleEvent({ ...deps, board, stockLeadMs: config.STOCK_LEAD_MS });
       expect(await service.settle(event.id)).toEqual({ outcome: 'store_away' });
       await cache.set(keys.stamp, 'stamp of another server');

@@ -11,11 +11,14 @@ export class SnapshotBoard {
   constructor(
     private readonly cache: RedisClient,
     private readonly logger: Logger,
+    private readonly stockLeadMs: number,
   ) {}
 
   /** Writes the snapshots that differ from what is on the board. @throws the client's error while Redis is away. */
   async publish(events: readonly EventRecord[]): Promise<number> {
-    const snapshots = events.map(snapshotOf).filter((snapshot) => snapshot !== undefined);
+    const snapshots = events
+      .map((event) => snapshotOf(event, this.stockLeadMs))
+      .filter((snapshot) => snapshot !== undefined);
     const { changed } = await publishEvents(this.cache, snapshots);
     return changed;
   }

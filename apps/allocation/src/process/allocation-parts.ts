@@ -39,7 +39,7 @@ export interface AllocationParts {
 
 /** Makes the parts over open resources; nothing runs before `AllocationLifecycle` starts it. */
 export function createAllocationParts(resources: Resources): AllocationParts {
-  const board = new SnapshotBoard(resources.cache, resources.logger);
+  const board = new SnapshotBoard(resources.cache, resources.logger, resources.config.STOCK_LEAD_MS);
   const reconciler = new Reconciler({ ...resources, pool: resources.reportPool });
   return {
     resources,

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockCountOf, deriveBlockAmounts, derivePortions, type PoolPlan, packetIdOf } from '#libs/domain';
+import { derivePortions, deriveRunAmounts, type PoolPlan, packetIdOf } from '#libs/domain';
 import { type BookedGrab, type BookedGrant, PoolProof } from './pool-proof.ts';
 
 const secret = createHash('sha256').update('a secret of tests').digest();
 const plan: PoolPlan = {
   poolId: 7,
   packetCount: 300,
+  blockSize: 8,
   budgetFen: 30_000,
   minFen: 1,
   maxFen: 500,
@@ -15,12 +16,12 @@ const plan: PoolPlan = {
   shareBudgetFen: 3000,
 };
 
-const grants: BookedGrant[] = Array.from({ length: blockCountOf(300) }, (_, blockNo) =>
-  deriveBlockAmounts(secret, plan, blockNo).map((amountFen, index) => ({
-    packetId: packetIdOf({ poolId: 7, blockNo, index }),
+const grants: BookedGrant[] = [0, 1]
+  .flatMap((runNo) => deriveRunAmounts(secret, plan, runNo))
+  .map((amountFen, packetNo) => ({
+    packetId: packetIdOf({ poolId: 7, blockNo: Math.floor(packetNo / 8), index: packetNo % 8 }),
     amountFen,
-  })),
-).flat();
+  }));
 const grabs: BookedGrab[] = grants.flatMap(({ packetId }) =>
   derivePortions(secret, plan, packetId).map((amountFen, i) => ({ packetId, portion: i + 1, amountFen })),
 );

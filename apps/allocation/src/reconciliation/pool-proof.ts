@@ -1,13 +1,14 @@
 import {
-  blockBudgetFen,
-  deriveBlockAmounts,
   derivePortions,
+  deriveRunAmounts,
   type Fen,
   hasPacket,
   type PacketRef,
   type PoolPlan,
   packetRefOf,
   packetShareBudgetFen,
+  runBudgetFen,
+  runPositionOf,
 } from '#libs/domain';
 
 /** Violations of one pool that are named; the rest is counted. */
@@ -26,14 +27,14 @@ export interface BookedGrab extends BookedGrant {
 /**
  * Recomputes what nobody claimed of one pool (invariant 8): the derived amounts of the packets that are not granted, and the
  * derived portions that are not grabbed. Fed with the pool's grants and grabs in ascending order of packets. Amounts are derived
- * for the blocks and shares that somebody claimed from; of the others, all of it is unclaimed, and that is their budget.
+ * for the runs and shares that somebody claimed from; of the others, all of it is unclaimed, and that is their budget.
  */
 export class PoolProof {
   private readonly named: string[] = [];
   private unnamedCount = 0;
   private packetsFen: Fen;
   private sharesFen: Fen;
-  private block: { readonly blockNo: number; readonly amounts: readonly Fen[] } | undefined;
+  private run: { readonly runNo: number; readonly amounts: readonly Fen[] } | undefined;
   private share: { readonly packetId: bigint; readonly portions: readonly Fen[] } | undefined;
 
   constructor(
@@ -68,7 +69,7 @@ export class PoolProof {
       this.note(`grant of packet ${packetId}: pool ${this.plan.poolId} has no such packet`);
       return;
     }
-    const derivedFen = this.amountsOf(ref)[ref.index]!;
+    const derivedFen = this.amountOf(ref);
     this.packetsFen -= derivedFen;
     if (amountFen !== derivedFen) {
       this.note(`grant of packet ${packetId}: ${amountFen} fen were booked, ${derivedFen} are derived`);
@@ -94,13 +95,15 @@ export class PoolProof {
     else this.unnamedCount += 1;
   }
 
-  /** Replaces the block's budget by the sum of its derived amounts, so that a wrong derivation shows. */
-  private amountsOf({ blockNo }: PacketRef): readonly Fen[] {
-    if (this.block?.blockNo === blockNo) return this.block.amounts;
-    const amounts = deriveBlockAmounts(this.secret, this.plan, blockNo);
-    this.packetsFen += sumOf(amounts) - blockBudgetFen(this.plan, blockNo);
-    this.block = { blockNo, amounts };
-    return amounts;
+  /** Replaces the run's budget by the sum of its derived amounts, so that a wrong derivation shows. */
+  private amountOf(ref: PacketRef): Fen {
+    const { runNo, position } = runPositionOf(this.plan, ref);
+    if (this.run?.runNo !== runNo) {
+      const amounts = deriveRunAmounts(this.secret, this.plan, runNo);
+      this.packetsFen += sumOf(amounts) - runBudgetFen(this.plan, runNo);
+      this.run = { runNo, amounts };
+    }
+    return this.run.amounts[position]!;
   }
 
   private portionsOf(packetId: bigint, ref: PacketRef): readonly Fen[] {

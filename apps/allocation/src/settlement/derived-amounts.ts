@@ -1,7 +1,15 @@
-import { deriveBlockAmounts, derivePortions, type Fen, type PacketRef, type PoolPlan, packetIdOf } from '#libs/domain';
+import {
+  derivePortions,
+  deriveRunAmounts,
+  type Fen,
+  type PacketRef,
+  type PoolPlan,
+  packetIdOf,
+  runPositionOf,
+} from '#libs/domain';
 
-/** Blocks whose amounts are kept: 256 numbers each, about 8 MB in all; far more blocks than are out at a time. */
-export const derivedBlocksMax = 4096;
+/** Runs whose amounts are kept: 256 numbers each, about 8 MB in all; far more runs than are out at a time. */
+export const derivedRunsMax = 4096;
 /** Shares whose portions are kept: a share that is grabbed is grabbed often within seconds. */
 export const derivedSharesMax = 16_384;
 
@@ -21,23 +29,20 @@ class RecentMap<Key, Value> {
   }
 }
 
-/** Amounts as they are derived from an event's secret; a block is derived once while it is in use. */
+/** Amounts as they are derived from an event's secret; a run is derived once while it is in use. */
 export class DerivedAmounts {
-  private readonly blocks: RecentMap<string, readonly Fen[]>;
+  private readonly runs: RecentMap<string, readonly Fen[]>;
   private readonly shares: RecentMap<bigint, readonly Fen[]>;
 
-  constructor(blocksMax = derivedBlocksMax, sharesMax = derivedSharesMax) {
-    this.blocks = new RecentMap(blocksMax);
+  constructor(runsMax = derivedRunsMax, sharesMax = derivedSharesMax) {
+    this.runs = new RecentMap(runsMax);
     this.shares = new RecentMap(sharesMax);
   }
 
-  /** The amount of a packet that the pool has. @throws RangeError for a block that it has not. */
+  /** The amount of a packet. @throws RangeError for one that the pool does not have. */
   amountOf(secret: Buffer, plan: PoolPlan, ref: PacketRef): Fen {
-    const key = `${ref.poolId}:${ref.blockNo}`;
-    const amounts = this.blocks.getOrMake(key, () => deriveBlockAmounts(secret, plan, ref.blockNo));
-    const amount = amounts[ref.index];
-    if (amount === undefined) throw new RangeError(`block ${key} has no packet ${ref.index}`);
-    return amount;
+    const { runNo, position } = runPositionOf(plan, ref);
+    return this.runs.getOrMake(`${plan.poolId}:${runNo}`, () => deriveRunAmounts(secret, plan, runNo))[position]!;
   }
 
   /** The portions of a packet's share, first portion first; empty when the pool has no shares. */

@@ -130,10 +130,10 @@ describe('restock', () => {
 
   it('keeps blocks that were stocked ahead of the start alive until it', async () => {
     const event = await rig.arm(planOf({ startsInMs: 3000, lastsMs: 60_000, sponsors: 1, event: shortLife }));
-    await expect.poll(async () => (await blocksOf(event)).length, wait).toBe(32);
+    await expect.poll(async () => (await blocksOf(event)).length, wait).toBe(64);
     const blocks = await blocksOf(event);
     expect(blocks.every(({ issue_until_ms }) => issue_until_ms >= BigInt(event.startsAtMs + 500))).toBe(true);
-    expect((await rig.record(event.id)).pools[0]!.nextBlock).toBe(32);
+    expect((await rig.record(event.id)).pools[0]!.nextBlock).toBe(64);
   });
 });
 

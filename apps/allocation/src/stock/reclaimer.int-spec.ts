@@ -10,7 +10,7 @@ import { StoreWatch } from './store-watch.ts';
 
 const wait = { timeout: 30_000, interval: 50 };
 const lanes = { openLaneCount: 4, grabLaneCount: 2 };
-const blockCount = 32;
+const blockCount = 64;
 let rig: AllocationRig;
 let cache: RedisClient;
 let client: PoolClient;
@@ -52,11 +52,11 @@ async function states(): Promise<Record<string, number>> {
 async function reclaimAfter(between: () => Promise<unknown>): Promise<number> {
   const stamp = (await watch.check(client))!;
   await between();
-  return (await reclaimer.reclaim({ client, nowMs: event.endsAtMs - 1, stamp }, event)).size;
+  return (await reclaimer.reclaim({ client, nowMs: event.endsAtMs - 1, stamp }, event)).length;
 }
 
 it('reclaims what is past in a store that is still the same', async () => {
-  expect(await reclaimAfter(async () => undefined)).toBe(1);
+  expect(await reclaimAfter(async () => undefined)).toBe(blockCount);
   expect(await states()).toEqual({ reclaimed: blockCount });
 });
 

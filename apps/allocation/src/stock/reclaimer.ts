@@ -36,18 +36,18 @@ export class Reclaimer {
     this.sweepers = new Map(lanes.map((lane) => [lane, new OrphanSweeper(deps.cache, lane)]));
   }
 
-  /** One round over a live event; the pools of which blocks were reclaimed. @throws the database's or the client's error. */
-  async reclaim({ client, nowMs, stamp }: StockTick, event: EventRecord): Promise<Set<number>> {
-    if (event.state !== 'live') return new Set();
+  /** One round over a live event; the pools of the blocks that were reclaimed, one entry for each block. @throws the database's or the client's error. */
+  async reclaim({ client, nowMs, stamp }: StockTick, event: EventRecord): Promise<readonly number[]> {
+    if (event.state !== 'live') return [];
     const candidates = await listReclaimable(client, { eventId: event.id, nowMs, limit: candidatesMax });
     const quiet = await this.quietOf(event, candidates, nowMs);
-    if (quiet.length === 0) return new Set();
+    if (quiet.length === 0) return [];
     // the index of a store that was emptied or replaced says nothing: its blocks are to be retired
-    if ((await readStamp(this.deps.cache)) !== stamp) return new Set();
+    if ((await readStamp(this.deps.cache)) !== stamp) return [];
     const { reclaimed, closed } = await reclaimBlocks(client, { nowMs, candidates: quiet });
-    this.deps.metrics.blocks.inc({ change: 'reclaimed' }, reclaimed);
+    this.deps.metrics.blocks.inc({ change: 'reclaimed' }, reclaimed.length);
     this.deps.metrics.blocks.inc({ change: 'closed' }, closed);
-    return new Set(quiet.map(({ poolId }) => poolId));
+    return reclaimed;
   }
 
   /** Entries whose enqueue failed, or whose producer or consumer died in between, must not hold blocks back for ever. */

@@ -137,7 +137,7 @@ class StockTerm {
     const { stocker, reclaimer, watch } = this.hands;
     const { deps } = this;
     try {
-      if (isReclaimDue) stocker.addRestockable(await reclaimer.reclaim(tick, event));
+      if (isReclaimDue) stocker.addReclaimed(await reclaimer.reclaim(tick, event));
       if ((await stocker.stock(tick, event)) === 'pushed') watch.onPushed();
     } catch (error) {
       if (isRedisAway(error) || isDatabaseAway(error)) throw error;

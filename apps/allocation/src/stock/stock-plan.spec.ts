@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blocksDue, issueEndMs, issueUntilMs, mayRestock } from './stock-plan.ts';
+import { blockSizeOf, releasedPackets } from '#libs/domain';
+import { blocksDue, issueEndMs, issueUntilMs, mayRestock, restockDue } from './stock-plan.ts';
 
-const event = { endsAtMs: 100_000, blockLifeMs: 10_000, reissue: 'event' as const };
+const event = { endsAtMs: 100_000, reissue: 'event' as const };
 const wave = { startsAtMs: 20_000, durationMs: 30_000 };
-const pool = { packetCount: 300, blockSize: 8, blockCount: 38, releaseCurve: 'even' as const };
+const pool = { packetCount: 300, blockSize: 8, blockCount: 38, blockLifeMs: 10_000, releaseCurve: 'even' as const };
 
 describe('blocksDue', () => {
   it('stocks nothing before the lead, along the curve in the wave, and all of it before the wave ends', () => {
@@ -30,19 +31,19 @@ describe('blocksDue', () => {
 
 describe('issueUntilMs', () => {
   it('gives a block its life, from the start of the wave when it is stocked ahead of it', () => {
-    expect(issueUntilMs(event, wave, 25_000)).toBe(35_000);
-    expect(issueUntilMs(event, wave, 18_000)).toBe(30_000);
-    expect(issueUntilMs({ ...event, blockLifeMs: 500 }, wave, 18_000)).toBe(20_500);
+    expect(issueUntilMs(event, wave, pool, 25_000)).toBe(35_000);
+    expect(issueUntilMs(event, wave, pool, 18_000)).toBe(30_000);
+    expect(issueUntilMs(event, wave, { blockLifeMs: 500 }, 18_000)).toBe(20_500);
   });
 
   it('ends with the event, or with the wave when the pool is for its wave only', () => {
-    expect(issueUntilMs(event, wave, 95_000)).toBe(100_000);
-    expect(issueUntilMs(event, wave, 99_999)).toBe(100_000);
-    expect(issueUntilMs(event, wave, 100_000)).toBeUndefined();
+    expect(issueUntilMs(event, wave, pool, 95_000)).toBe(100_000);
+    expect(issueUntilMs(event, wave, pool, 99_999)).toBe(100_000);
+    expect(issueUntilMs(event, wave, pool, 100_000)).toBeUndefined();
     expect(issueEndMs({ ...event, reissue: 'wave' }, wave)).toBe(50_000);
-    expect(issueUntilMs({ ...event, reissue: 'wave' }, wave, 45_000)).toBe(50_000);
-    expect(issueUntilMs({ ...event, reissue: 'wave' }, wave, 50_000)).toBeUndefined();
-    expect(issueUntilMs({ ...event, reissue: 'never' }, wave, 60_000)).toBe(70_000);
+    expect(issueUntilMs({ ...event, reissue: 'wave' }, wave, pool, 45_000)).toBe(50_000);
+    expect(issueUntilMs({ ...event, reissue: 'wave' }, wave, pool, 50_000)).toBeUndefined();
+    expect(issueUntilMs({ ...event, reissue: 'never' }, wave, pool, 60_000)).toBe(70_000);
   });
 });
 
@@ -53,5 +54,73 @@ describe('mayRestock', () => {
     expect(mayRestock({ ...event, reissue: 'wave' }, wave, 49_999)).toBe(true);
     expect(mayRestock({ ...event, reissue: 'wave' }, wave, 50_000)).toBe(false);
     expect(mayRestock({ ...event, reissue: 'never' }, wave, 25_000)).toBe(false);
+  });
+});
+
+describe('blocks of pools of any pace', () => {
+  it('are stocked less than one block ahead of the curve and its lead, and never behind them', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1_000_000 }),
+        fc.integer({ min: 1000, max: 86_400_000 }),
+        fc.constantFrom('even', 'front', 'back', 'burst'),
+        fc.nat(100_000_000),
+        (packetCount, durationMs, releaseCurve, afterMs) => {
+          const blockSize = blockSizeOf(packetCount, durationMs);
+          const blockCount = Math.ceil(packetCount / blockSize);
+          const shelf = { packetCount, blockSize, blockCount, blockLifeMs: 10_000, releaseCurve } as const;
+          const due = blocksDue({ startsAtMs: 20_000, durationMs }, shelf, 20_000 + afterMs - 2000, 2000);
+          const released = releasedPackets(releaseCurve, afterMs, durationMs, packetCount);
+          const stocked = Math.min(due * blockSize, packetCount);
+          expect(stocked).toBeGreaterThanOrEqual(released);
+          expect(stocked).toBeLessThan(released + blockSize);
+        },
+      ),
+    );
+  });
+});
+
+describe('restockDue', () => {
+  const ask = { event, wave, pool, nowMs: 30_000, leadMs: 2000, reclaimed: 30, listed: 0 };
+  // ten packets a second: 20 lie ahead, 100 may lie on top of them, in blocks of 8
+
+  it('fills the list up to what lies ahead and ten seconds of the curve’s packets, and no further', () => {
+    expect(restockDue(ask)).toBe(Math.ceil(120 / 8));
+    expect(restockDue({ ...ask, listed: 60 })).toBe(Math.ceil(60 / 8));
+    expect(restockDue({ ...ask, listed: 119 })).toBe(1);
+    expect(restockDue({ ...ask, listed: 120 })).toBe(0);
+    expect(restockDue({ ...ask, listed: 10_000 })).toBe(0);
+    expect(restockDue({ ...ask, reclaimed: 3 })).toBe(3);
+  });
+
+  it('lets a few blocks out of a pool that is slower than that', () => {
+    const slow = { ...pool, packetCount: 30, blockSize: 1, blockCount: 30 };
+    expect(restockDue({ ...ask, wave: { ...wave, durationMs: 3_000_000 }, pool: slow })).toBe(8);
+  });
+
+  it('lets more out when less time is left, and all of it in the last ten seconds', () => {
+    const many = { ...ask, pool: { ...pool, packetCount: 3000, blockCount: 375 }, reclaimed: 300 };
+    const at = (nowMs: number) => restockDue({ ...many, nowMs });
+    expect(at(60_000)).toBe(Math.ceil(1000 / 8));
+    expect(at(80_000)).toBe(Math.ceil(1200 / 8));
+    expect(at(90_000)).toBe(300);
+    expect(at(99_999)).toBe(300);
+  });
+
+  it('never asks for more than there is, and empties any backlog by the end if what is listed is taken', () => {
+    const anyPool = fc.record({ packetCount: fc.integer({ min: 1, max: 100_000 }), reclaimed: fc.nat(2000) });
+    fc.assert(
+      fc.property(anyPool, ({ packetCount, reclaimed }) => {
+        const blockSize = blockSizeOf(packetCount, wave.durationMs);
+        const shelf = { ...pool, packetCount, blockSize, blockCount: Math.ceil(packetCount / blockSize) };
+        let left = reclaimed;
+        for (let nowMs = 50_000; nowMs < event.endsAtMs; nowMs += 250) {
+          const due = restockDue({ ...ask, pool: shelf, nowMs, reclaimed: left });
+          expect(due >= 0 && due <= left).toBe(true);
+          left -= due;
+        }
+        expect(left).toBe(0);
+      }),
+    );
   });
 });

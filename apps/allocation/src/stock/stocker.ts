@@ -1,27 +1,23 @@
-import type { StockedBlock } from '#libs/contracts';
 import {
+  countReclaimed,
   type EventRecord,
-  isDatabaseAway,
   type PoolClient,
   type PoolRecord,
+  type PoolStocking,
   restockBlocks,
-  type StockedBlockRow,
   stockBlocks,
+  type WaveRecord,
 } from '#libs/database';
-import { dropStock, isRedisAway, pushBlocks, pushBlocksMax, type RedisClient } from '#libs/redis';
+import { dropStock, exchangeStock, type RedisClient } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
 import type { AllocationMetrics } from '../process/metrics.ts';
-import { blocksDue, issueUntilMs, mayRestock, type StockWave } from './stock-plan.ts';
+import { commitBlocksMax, type Filled, ShelfFiller } from './shelf-filler.ts';
+import { blocksDue, issueUntilMs, mayRestock, restockDue } from './stock-plan.ts';
 
-/** Blocks of one pool per tick: a million packets a second, twenty times what is planned for a whole event. */
-const stockPerTickMax = 1024;
+/** Blocks of one pool per tick: eight thousand a second, many times what a curve asks for. */
+const stockPerTickMax = commitBlocksMax;
 /** Restocked blocks of one pool per tick: each is a row update with its grants looked up. */
 const restockPerTickMax = 256;
-/**
- * Blocks on a pool's list, and never more than the pool has: each block can be issued from one place on it only, so what is older
- * has timed out there.
- */
-const listBlocksMax = 8192;
 
 export interface StockerDeps {
   readonly cache: RedisClient;
@@ -37,134 +33,117 @@ export interface StockTick {
   readonly stamp: string;
 }
 
-export type Stocked = 'pushed' | 'nothing' | 'store_changed';
+type Shelf = PoolRecord & { readonly wave: WaveRecord };
+type RestockDue = Omit<PoolStocking, 'upToBlock'>;
 
 /**
- * Stocks pools along their release curves, and reclaimed blocks again in their next epoch. The row of a block is committed first;
- * a push that fails, or whose outcome is unknown, is never repeated: time brings the block back (invariant 2).
+ * Stocks pools along their release curves, and reclaimed blocks again in their next epoch, many pools in one transaction and one push.
+ * The row of a block is committed before the block is pushed (invariant 2).
  */
 export class Stocker {
-  /** Pools that have, or may have, reclaimed blocks; asking all pools each tick would be thousands of round trips. */
-  private readonly restockable = new Set<number>();
-  private readonly known = new Set<number>();
+  private readonly filler: ShelfFiller;
+  /** Reclaimed blocks of each pool, of the events that were counted in this term; only this process changes them. */
+  private readonly reclaimed = new Map<number, number>();
+  private readonly counted = new Set<number>();
   private readonly dropped = new Set<number>();
   /** What the pools' next blocks are since events were loaded. */
   private readonly nextBlocks = new Map<number, number>();
 
-  constructor(private readonly deps: StockerDeps) {}
+  constructor(private readonly deps: StockerDeps) {
+    this.filler = new ShelfFiller(deps);
+  }
 
-  /** Blocks of these pools were reclaimed. */
-  addRestockable(poolIds: Iterable<number>): void {
-    for (const poolId of poolIds) this.restockable.add(poolId);
+  /** Blocks of these pools were reclaimed; one entry for each block. */
+  addReclaimed(poolIds: Iterable<number>): void {
+    for (const poolId of poolIds) this.reclaimed.set(poolId, (this.reclaimed.get(poolId) ?? 0) + 1);
   }
 
   /**
    * One tick over the pools of an event; a fault in one of them is told and keeps no other from its stock.
    * @throws the error of a database or a client that is away: what was committed and not pushed comes back by time.
    */
-  async stock(tick: StockTick, event: EventRecord): Promise<Stocked> {
+  async stock(tick: StockTick, event: EventRecord): Promise<Filled> {
     if (event.state === 'closed') await this.drop(event);
     if (event.state !== 'armed' && event.state !== 'live') return 'nothing';
     const waves = new Map(event.waves.map((wave) => [wave.no, wave]));
-    let stocked: Stocked = 'nothing';
-    for (const pool of event.pools) {
-      const wave = waves.get(pool.waveNo)!;
-      const commits = [() => this.stockPool(tick, event, wave, pool), () => this.restockPool(tick, event, wave, pool)];
-      for (const commit of commits) {
-        const filled = await this.fill(event, pool, tick.stamp, commit);
-        if (filled === 'store_changed') return filled;
-        if (filled === 'pushed') stocked = filled;
-      }
-    }
-    return stocked;
-  }
-
-  /** Pushes what was committed at once, so that no later fault can come between. */
-  private async fill(
-    { id: eventId }: EventRecord,
-    pool: PoolRecord,
-    stamp: string,
-    commit: () => Promise<StockedBlockRow[]>,
-  ): Promise<Stocked> {
-    try {
-      return await this.push(pool, await commit(), stamp);
-    } catch (error) {
-      if (isRedisAway(error) || isDatabaseAway(error)) throw error;
-      this.deps.metrics.stockFailures.inc({ step: 'pool' });
-      this.deps.logger.error({ eventId, poolId: pool.poolId, err: error }, 'a pool could not be stocked');
-      return 'nothing';
-    }
+    const shelves = event.pools.map((pool) => ({ ...pool, wave: waves.get(pool.waveNo)! }));
+    const stocked = await this.stockShelves(tick, event, shelves);
+    if (stocked === 'store_changed') return stocked;
+    const restocked = await this.restockShelves(tick, event, shelves);
+    return restocked === 'nothing' ? stocked : restocked;
   }
 
   /** The lists of a closed event would lie in Redis for ever. */
   private async drop({ id, pools }: EventRecord): Promise<void> {
     if (this.dropped.has(id)) return;
-    await dropStock(
-      this.deps.cache,
-      pools.map(({ poolId }) => poolId),
-    );
+    const poolIds = pools.map(({ poolId }) => poolId);
+    await dropStock(this.deps.cache, poolIds);
+    for (const poolId of poolIds) this.reclaimed.delete(poolId);
     this.dropped.add(id);
   }
 
-  private async stockPool(
-    { client, nowMs }: StockTick,
+  private stockShelves(
+    { client, nowMs, stamp }: StockTick,
     event: EventRecord,
-    wave: StockWave,
-    pool: PoolRecord,
-  ): Promise<StockedBlockRow[]> {
-    const { poolId } = pool;
-    const nextBlock = Math.max(pool.nextBlock, this.nextBlocks.get(poolId) ?? 0);
-    const upToBlock = blocksDue(wave, pool, nowMs, this.deps.leadMs);
-    const untilMs = issueUntilMs(event, wave, nowMs);
-    if (untilMs === undefined || upToBlock <= nextBlock) return [];
-    const rows = await stockBlocks(client, {
-      poolId,
-      upToBlock,
-      countMax: stockPerTickMax,
-      issueUntilMs: untilMs,
-      stockedAtMs: nowMs,
+    shelves: readonly Shelf[],
+  ): Promise<Filled> {
+    const due = shelves.flatMap((shelf): PoolStocking[] => {
+      const { poolId, wave } = shelf;
+      const untilMs = issueUntilMs(event, wave, shelf, nowMs);
+      const nextBlock = Math.max(shelf.nextBlock, this.nextBlocks.get(poolId) ?? 0);
+      const upToBlock = blocksDue(wave, shelf, nowMs, this.deps.leadMs);
+      if (untilMs === undefined || upToBlock <= nextBlock) return [];
+      return [{ poolId, upToBlock, countMax: Math.min(upToBlock - nextBlock, stockPerTickMax), issueUntilMs: untilMs }];
     });
-    this.nextBlocks.set(poolId, Math.max(nextBlock, ...rows.map(({ blockNo }) => blockNo + 1)));
-    this.deps.metrics.blocks.inc({ change: 'stocked' }, rows.length);
-    return rows;
+    const commit = async (pools: readonly PoolStocking[]) => {
+      const rows = await stockBlocks(client, { pools, stockedAtMs: nowMs });
+      for (const { poolId, blockNo } of rows) this.nextBlocks.set(poolId, blockNo + 1);
+      this.deps.metrics.blocks.inc({ change: 'stocked' }, rows.length);
+      return rows;
+    };
+    return this.filler.fill({ stamp, due, commit });
   }
 
-  private async restockPool(
-    { client, nowMs }: StockTick,
-    event: EventRecord,
-    wave: StockWave,
-    pool: PoolRecord,
-  ): Promise<StockedBlockRow[]> {
-    const { poolId } = pool;
-    // a stocker that has just taken over does not know what its predecessor reclaimed
-    if (!this.known.has(poolId)) this.restockable.add(poolId);
-    this.known.add(poolId);
-    const untilMs = issueUntilMs(event, wave, nowMs);
-    if (untilMs === undefined || event.state !== 'live' || !this.restockable.has(poolId)) return [];
-    if (!mayRestock(event, wave, nowMs)) return [];
-    const { stocked, closed } = await restockBlocks(client, {
-      poolId,
-      countMax: restockPerTickMax,
-      issueUntilMs: untilMs,
-      stockedAtMs: nowMs,
-    });
-    if (stocked.length + closed < restockPerTickMax) this.restockable.delete(poolId);
+  private async restockShelves(tick: StockTick, event: EventRecord, shelves: readonly Shelf[]): Promise<Filled> {
+    const { client, nowMs, stamp } = tick;
+    if (event.state !== 'live') return 'nothing';
+    await this.count(client, event);
+    const waiting = shelves.filter(
+      ({ poolId, wave }) => (this.reclaimed.get(poolId) ?? 0) > 0 && mayRestock(event, wave, nowMs),
+    );
+    if (waiting.length === 0) return 'nothing';
+    const lists = await exchangeStock(this.deps.cache, { wanted: [], poolIds: waiting.map(({ poolId }) => poolId) });
+    if (lists.status === 'store_changed') return 'store_changed';
+    const due = waiting.flatMap((shelf) => this.restockDueOf(shelf, event, nowMs, lists.listed.get(shelf.poolId)!));
+    return this.filler.fill({ stamp, due, commit: (pools) => this.restock(tick, pools) });
+  }
+
+  /** A stocker that has just taken over does not know what its predecessors reclaimed. */
+  private async count(client: PoolClient, { id }: EventRecord): Promise<void> {
+    if (this.counted.has(id)) return;
+    for (const [poolId, count] of await countReclaimed(client, id)) this.reclaimed.set(poolId, count);
+    this.counted.add(id);
+  }
+
+  private restockDueOf(shelf: Shelf, event: EventRecord, nowMs: number, listed: number): RestockDue[] {
+    const { poolId, wave } = shelf;
+    const reclaimed = this.reclaimed.get(poolId)!;
+    const due = restockDue({ event, wave, pool: shelf, nowMs, leadMs: this.deps.leadMs, reclaimed, listed });
+    const untilMs = issueUntilMs(event, wave, shelf, nowMs);
+    if (due === 0 || untilMs === undefined) return [];
+    return [{ poolId, countMax: Math.min(due, restockPerTickMax), issueUntilMs: untilMs }];
+  }
+
+  private async restock({ client, nowMs }: StockTick, pools: readonly RestockDue[]) {
+    const { stocked, closed } = await restockBlocks(client, { pools, stockedAtMs: nowMs });
+    const done = new Map(closed);
+    for (const { poolId } of stocked) done.set(poolId, (done.get(poolId) ?? 0) + 1);
+    for (const { poolId, countMax } of pools) {
+      const count = done.get(poolId) ?? 0;
+      // fewer than were asked for: there are no more, whatever was counted
+      this.reclaimed.set(poolId, count < countMax ? 0 : this.reclaimed.get(poolId)! - count);
+    }
     this.deps.metrics.blocks.inc({ change: 'restocked' }, stocked.length);
     return stocked;
   }
-
-  private async push(pool: PoolRecord, rows: readonly StockedBlockRow[], expectedStamp: string): Promise<Stocked> {
-    const limit = Math.min(pool.blockCount, listBlocksMax);
-    for (let from = 0; from < rows.length; from += pushBlocksMax) {
-      const blocks = rows.slice(from, from + pushBlocksMax).map(stockedBlockOf);
-      const pushed = await pushBlocks(this.deps.cache, { expectedStamp, blocks, listBlocksMax: limit });
-      if (pushed.status === 'store_changed') return 'store_changed';
-      this.deps.metrics.blocks.inc({ change: 'pushed' }, blocks.length);
-    }
-    return rows.length === 0 ? 'nothing' : 'pushed';
-  }
-}
-
-function stockedBlockOf({ poolId, blockNo, epoch, issueUntilMs: untilMs, mask }: StockedBlockRow): StockedBlock {
-  return { poolId, blockNo, epoch, issueUntilMs: untilMs, mask: Buffer.from(mask).toString('base64url') };
 }

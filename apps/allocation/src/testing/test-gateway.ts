@@ -15,10 +15,10 @@ import {
   closeRedis,
   createRedis,
   EventReader,
+  exchangeStock,
   type RedisClient,
   StoreClock,
   subscribeReplies,
-  takeBlocks,
 } from '#libs/redis';
 import { createLogger } from '#libs/runtime';
 
@@ -81,14 +81,16 @@ export class TestGateway {
   /** Takes what is in stock of an event, and gives every packet that may be issued; none while the store is another one. */
   async take(event: EventRecord): Promise<Issued[]> {
     const wanted = event.pools.map(({ poolId }) => ({ poolId, blocksMax: blocksPerTakeMax }));
-    const taken = await takeBlocks(this.cache, wanted);
+    const taken = await exchangeStock(this.cache, { wanted, poolIds: [] });
     if (taken.status !== 'ok') return [];
     return event.pools.flatMap(({ poolId, sponsorNo }) =>
-      taken.blocks.get(poolId)!.flatMap(({ blockNo, epoch, issueUntilMs, mask }) =>
-        indexesOf(Buffer.from(mask, 'base64url')).map((index) => {
-          const packetId = packetIdOf({ poolId, blockNo, index });
-          return { eventId: event.id, poolId, sponsorNo, blockNo, index, packetId, epoch, issueUntilMs };
-        }),
+      taken.blocks.get(poolId)!.flatMap(({ blockNo, epoch, issueUntilMs, mask, skip = 0, count }) =>
+        indexesOf(Buffer.from(mask, 'base64url'))
+          .slice(skip, skip + count)
+          .map((index) => {
+            const packetId = packetIdOf({ poolId, blockNo, index });
+            return { eventId: event.id, poolId, sponsorNo, blockNo, index, packetId, epoch, issueUntilMs };
+          }),
       ),
     );
   }

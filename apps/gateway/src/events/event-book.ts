@@ -2,7 +2,8 @@ import type { EventSnapshot } from '#libs/contracts';
 import type { Logger } from '#libs/runtime';
 import { type GatewayEvent, gatewayEventOf } from './gateway-event.ts';
 
-const pollIntervalMs = 1000;
+/** Changes are told; one that was missed is read within this. */
+const pollIntervalMs = 5000;
 /** An event that is no longer listed is kept so long: a store that came back empty is filled again well within it. */
 const missingKeptMs = 60_000;
 
@@ -10,7 +11,7 @@ export interface EventSource {
   read(): Promise<readonly EventSnapshot[]>;
 }
 
-/** The published events, read each second; what was read last is kept while the store is away. */
+/** The published events, read when they change and every few seconds; what was read last is kept while the store is away. */
 export class EventBook {
   private events = new Map<number, GatewayEvent>();
   private byText = new Map<string, GatewayEvent>();

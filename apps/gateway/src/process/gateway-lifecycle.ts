@@ -6,11 +6,13 @@ import type {
 } from '@nestjs/common';
 import { subscribeEventsChanged, subscribeReplies } from '#libs/redis';
 import { figuresSinkOf, type GatewayParts } from '../gateway-parts.ts';
-import { GatewaySampler } from './gateway-sampler.ts';
+import { GatewaySampler, sampleIntervalMs } from './gateway-sampler.ts';
 
 /** A start waits this long for what is away; then it goes on without, and `/readyz` says what is missing. */
 const startWaitMaxMs = 2000;
 const producerCloseMaxMs = 3000;
+/** It is looked so often whether the store clock's own timer is late. */
+const clockIntervalMs = 1000;
 
 /**
  * What runs beside the requests, in order. A stop accepts no more connections and takes no more blocks (onModuleDestroy), waits
@@ -28,7 +30,7 @@ export class GatewayLifecycle
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    const { config, logger, redis, gatewayId, replies, degradation, book, sessions } = this.parts;
+    const { config, logger, redis, gatewayId, replies, degradation, book, sessions, upkeep } = this.parts;
     sessions.start(logger);
     redis.clock.start();
     subscribeReplies(redis.channels, gatewayId, (message) => replies.accept(message));
@@ -37,6 +39,9 @@ export class GatewayLifecycle
     await Promise.all([degradation.start(), book.start(), redis.channels.whenSubscribed(startWaitMaxMs)]);
     if (config.GATEWAY_ROLE !== 'money') this.startShakes();
     this.sampler.start();
+    upkeep.every(sampleIntervalMs, () => this.sampler.tick());
+    upkeep.every(clockIntervalMs, () => redis.clock.keepUp());
+    upkeep.start();
   }
 
   /**
@@ -60,8 +65,8 @@ export class GatewayLifecycle
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { shakeEvents, producer, replies, sessions, degradation, book, links, redis } = this.parts;
-    shakeEvents.stop();
+    const { upkeep, producer, replies, sessions, degradation, book, links, redis } = this.parts;
+    upkeep.stop();
     sessions.stop();
     await producer.close(producerCloseMaxMs);
     replies.close();
@@ -71,9 +76,8 @@ export class GatewayLifecycle
   }
 
   private startShakes(): void {
-    const { frontDoor, shakeHandler, shakeEvents, stockHolder } = this.parts;
+    const { frontDoor, shakeHandler, paceKeeper } = this.parts;
     frontDoor.serve((request, response) => shakeHandler.tryHandle(request, response));
-    shakeEvents.start();
-    stockHolder.start();
+    paceKeeper.start();
   }
 }

@@ -3,74 +3,125 @@ import type { GatewayParts } from '../gateway-parts.ts';
 
 /** Prometheus metrics, read from plain counters at each scrape so that the hot path knows nothing of them. */
 export function gatewayMetrics(parts: GatewayParts): Registry {
-  const registry = createMetrics('gateway');
-  const registers = [registry];
-  const { shakeCounters, openCounters, shakeEvents, sessions, feeds } = parts;
-  counted('hongbao_shakes_total', 'shakes by result', 'result', () => shakeCounters.results, registry);
-  counted('hongbao_opens_total', 'opens by result', 'result', () => openCounters.results, registry);
-  counted(
-    'hongbao_shakes_refused_total',
-    'shakes without an answer of the draw',
-    undefined,
-    () => ({ '': shakeCounters.refused }),
-    registry,
-  );
-  counted(
+  const metrics = new PlainMetrics(createMetrics('gateway'));
+  describeShakes(metrics, parts);
+  describeDoor(metrics, parts);
+  describeProcess(metrics, parts);
+  return metrics.registry;
+}
+
+function describeShakes(metrics: PlainMetrics, { shakeCounters, shakeEvents, pace }: GatewayParts): void {
+  metrics.totals('hongbao_shakes_total', 'shakes by result', 'result', () => shakeCounters.results);
+  metrics.total('hongbao_shakes_refused_total', 'shakes without an answer of the draw', () => shakeCounters.refused);
+  metrics.total(
     'hongbao_shakers_cut_off_total',
     'shakes of clients that keep coming early',
-    undefined,
-    () => ({ '': shakeCounters.closedEarly }),
-    registry,
+    () => shakeCounters.closedEarly,
   );
-  gauge('hongbao_opens_in_flight', 'opens between verification and answer', () => openCounters.inFlight);
-  gauge('hongbao_sessions_cached', 'verified sessions in memory', () => sessions.cachedCount);
-  gauge('hongbao_feed_streams', 'live feeds passed through', () => feeds.size);
-  gauge(
+  metrics.gauge('hongbao_pace_stretch', 'slots to a turn; 1 when shakes are not paced', () => pace.stretch);
+  metrics.gauge(
+    'hongbao_shake_capacity_per_second',
+    'shakes that this process can answer; 0 until it was busy enough to tell',
+    () => pace.sample().capacityPerSecond,
+  );
+  metrics.gauge('hongbao_active_users', 'users whose next shake is awaited', () => pace.sample().activeUsers);
+  metrics.gauge('hongbao_overloaded', '1 when even the longest intervals bring more shakes than can be answered', () =>
+    Number(pace.isOverloaded),
+  );
+  metrics.gaugeOf(
+    'hongbao_indexes_in_hand',
+    'packets that may be issued without asking anybody, by event',
+    'event',
+    () => [...shakeEvents.list()].map(({ event, stock }) => [event.idText, stock.left]),
+  );
+}
+
+function describeDoor(metrics: PlainMetrics, { doorkeeper, sessions }: GatewayParts): void {
+  metrics.totals(
+    'hongbao_refused_by_address_total',
+    'what an address had too much of',
+    'what',
+    () => doorkeeper.refused,
+  );
+  metrics.total(
+    'hongbao_still_connections_closed_total',
+    'connections closed because nothing moved on them',
+    () => doorkeeper.still.closed,
+  );
+  metrics.gauge('hongbao_connections', 'open connections', () => doorkeeper.visitors.size);
+  metrics.gauge('hongbao_addresses_known', 'client addresses in memory', () => doorkeeper.addressCount);
+  metrics.gauge('hongbao_sessions_cached', 'verified sessions in memory', () => sessions.cachedCount);
+}
+
+function describeProcess(metrics: PlainMetrics, { openCounters, feeds, redis, pace }: GatewayParts): void {
+  metrics.totals('hongbao_opens_total', 'opens by result', 'result', () => openCounters.results);
+  metrics.gauge('hongbao_opens_in_flight', 'opens between verification and answer', () => openCounters.inFlight);
+  metrics.gauge('hongbao_feed_streams', 'live feeds passed through', () => feeds.size);
+  metrics.gauge(
     'hongbao_clock_error_ms',
     'how far the store clock can be off; -1 when it is not fresh',
-    () => parts.redis.clock.errorMs() ?? -1,
+    () => redis.clock.errorMs() ?? -1,
   );
-  new Gauge({
-    name: 'hongbao_indexes_in_hand',
-    help: 'packets that may be issued without asking anybody, by event',
-    labelNames: ['event'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { event, stock } of shakeEvents.list()) this.set({ event: event.idText }, stock.left);
-    },
-  });
-  return registry;
+  metrics.gauge(
+    'hongbao_utilisation',
+    'share of the time in which the event loop is busy',
+    () => pace.sample().utilisation,
+  );
+}
 
-  function gauge(name: string, help: string, read: () => number): void {
+/** Metrics that show numbers kept elsewhere: nothing is done for them between two scrapes. */
+class PlainMetrics {
+  constructor(readonly registry: Registry) {}
+
+  /** A running total. */
+  total(name: string, help: string, read: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+
+  /** Running totals by a label. */
+  totals(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [value, count] of Object.entries(read())) this.inc({ [label]: value }, count);
+      },
+    });
+  }
+
+  gauge(name: string, help: string, read: () => number): void {
     new Gauge({
       name,
       help,
-      registers,
+      registers: [this.registry],
       collect() {
         this.set(read());
       },
     });
   }
-}
 
-/** A counter that shows running totals kept elsewhere. */
-function counted(
-  name: string,
-  help: string,
-  label: string | undefined,
-  read: () => Readonly<Record<string, number>>,
-  registry: Registry,
-): void {
-  new Counter({
-    name,
-    help,
-    labelNames: label === undefined ? [] : [label],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [value, count] of Object.entries(read()))
-        this.inc(label === undefined ? {} : { [label]: value }, count);
-    },
-  });
+  /** A gauge by a label. */
+  gaugeOf(name: string, help: string, label: string, read: () => readonly (readonly [string, number])[]): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [value, number] of read()) this.set({ [label]: value }, number);
+      },
+    });
+  }
 }

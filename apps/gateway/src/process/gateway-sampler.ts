@@ -1,22 +1,19 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { GatewayFigures } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
 import type { GatewayParts } from '../gateway-parts.ts';
 
-const sampleIntervalMs = 1000;
+export const sampleIntervalMs = 1000;
 /** A sample of a gateway that stopped is gone after this. */
 const sampleTtlMs = 5000;
 const loopDelayResolutionMs = 10;
 
 /** Where figures go; display only, so what cannot be written is dropped. */
-export interface FiguresSink {
-  addIssued(counts: ReadonlyMap<number, number>): Promise<void>;
-  putSample(sample: Record<string, unknown>, ttlMs: number): Promise<void>;
-}
+export type FiguresSink = (figures: Omit<GatewayFigures, 'id'>) => Promise<void>;
 
-/** Each second: what this gateway issued, and a sample for operations. */
+/** Each second, in one command: what this gateway issued, and a sample for operations. */
 export class GatewaySampler {
   private readonly loopDelay = monitorEventLoopDelay({ resolution: loopDelayResolutionMs });
-  private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> | undefined;
   private isFailing = false;
 
@@ -28,12 +25,15 @@ export class GatewaySampler {
 
   start(): void {
     this.loopDelay.enable();
-    this.timer = setInterval(() => void this.write(), sampleIntervalMs);
+  }
+
+  /** To be called each `sampleIntervalMs`. */
+  tick(): void {
+    void this.write();
   }
 
   /** Writes the last figures and ends. */
   async stop(): Promise<void> {
-    clearInterval(this.timer);
     await this.write();
     this.loopDelay.disable();
   }
@@ -49,7 +49,7 @@ export class GatewaySampler {
   private async writeOnce(): Promise<void> {
     const issued = this.parts.shakeCounters.takeIssued();
     try {
-      await Promise.all([this.sink.addIssued(issued), this.sink.putSample(this.sample(), sampleTtlMs)]);
+      await this.sink({ sample: this.sample(), sampleTtlMs, issued });
       this.isFailing = false;
     } catch (err) {
       if (!this.isFailing) this.logger.warn({ err }, 'figures cannot be written: they are dropped');
@@ -76,10 +76,11 @@ export class GatewaySampler {
       lanes: producer.load(),
       sessionsCached: sessions.cachedCount,
       loopDelayMs: Math.round(loopDelayMs * 10) / 10,
+      pace: this.parts.pace.sample(),
       events: [...shakeEvents.list()].map(({ event, stock, rate }) => ({
         id: event.idText,
         shakesPerSecond: Math.round(rate.perSecond),
-        chance: stock.chance,
+        chance: Math.min(stock.chanceOfAny, 1),
         indexesInHand: stock.left,
         blocksInHand: stock.blockCount,
       })),

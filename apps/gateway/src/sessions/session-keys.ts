@@ -1,4 +1,3 @@
-import { createSecretKey } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import { ProblemError } from '#libs/runtime';
 
@@ -7,19 +6,11 @@ const jwksTimeoutMs = 2000;
 const jwksCooldownMs = 10_000;
 const jwksRefreshMs = 5 * 60_000;
 
-/** Where the key of a token is found, and the algorithms it may be used with: a token never chooses. */
-export interface SessionKey {
-  readonly key: JWTVerifyGetKey;
-  readonly algorithms: string[];
-}
-
-export function secretSessionKey(secret: string): SessionKey {
-  const key = createSecretKey(secret, 'utf8');
-  return { key: async () => key, algorithms: ['HS256'] };
-}
-
-/** The keys of a host application, read again in the background; the last ones are kept while their address is away. */
-export class JwksSessionKey implements SessionKey {
+/**
+ * The keys of a host application, read again in the background; the last ones are kept while their address is away. `algorithms` are
+ * those they may be used with: a token never chooses.
+ */
+export class JwksSessionKey {
   readonly algorithms = ['RS256', 'ES256', 'EdDSA'];
   private readonly keySet: ReturnType<typeof createRemoteJWKSet>;
   private timer: NodeJS.Timeout | undefined;

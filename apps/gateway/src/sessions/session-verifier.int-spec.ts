@@ -1,10 +1,12 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ScriptedService, sendJson } from '../testing/scripted-service.ts';
+import type { Session } from './session.ts';
 import { SessionVerifier } from './session-verifier.ts';
 
 const secret = 'a session secret for tests';
 const LUCK_SECRET = 'a luck secret for tests, 32 characters';
+const SESSIONS_CACHED_MAX = 1000;
 const algorithms = ['RS256', 'ES256', 'EdDSA'] as const;
 
 const tokenOf = (alg: string, claims: Record<string, unknown>) =>
@@ -24,16 +26,45 @@ describe('sessions by a shared secret', () => {
     SESSION_SECRET: secret,
     SESSION_ISSUER: 'host',
     SESSION_AUDIENCE: 'hongbao',
+    SESSIONS_CACHED_MAX,
     LUCK_SECRET,
   });
   const good = { iss: 'host', aud: 'hongbao' };
 
-  it('verify once and are cached, the same object for the same token', async () => {
+  it('verify once, without waiting, and are cached', async () => {
     const authorization = `Bearer ${await bySecret(good)}`;
-    expect(verifier.cached(authorization)).toBeUndefined();
-    const session = await verifier.verify(authorization);
-    expect(session.userId).toBe('alice');
-    expect(verifier.cached(authorization)).toBe(session);
+    expect([verifier.cached(authorization), verifier.knows(authorization)]).toEqual([undefined, false]);
+    const session = verifier.verifyNow(authorization);
+    expect(session).toMatchObject({ userId: 'alice' });
+    const cached = verifier.cached(authorization)!;
+    expect([cached.userId, cached.user, verifier.knows(authorization)]).toEqual([
+      'alice',
+      (session as Session).user,
+      true,
+    ]);
+    expect(await verifier.verify(authorization)).toMatchObject({ userId: 'alice', user: cached.user });
+    expect(verifier.cachedCount).toBe(1);
+  });
+
+  it('are verified again after ten minutes or at their end, and are forgotten when they do not verify any more', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      const authorization = `Bearer ${await bySecret({ ...good, exp: Math.floor(Date.now() / 1000) + 900 })}`;
+      await verifier.verify(authorization);
+      vi.setSystemTime(Date.now() + 599_000);
+      expect(verifier.cached(authorization)).toBeDefined();
+      vi.setSystemTime(Date.now() + 2000);
+      expect([verifier.cached(authorization), verifier.knows(authorization)]).toEqual([undefined, true]);
+      await verifier.verify(authorization);
+      vi.setSystemTime(Date.now() + 290_000);
+      expect(verifier.cached(authorization)).toBeDefined();
+      vi.setSystemTime(Date.now() + 20_000);
+      expect(verifier.cached(authorization)).toBeUndefined();
+      expect(verifier.verifyNow(authorization)).toBe('refused');
+      expect(verifier.knows(authorization)).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it.each([
@@ -41,6 +72,7 @@ describe('sessions by a shared secret', () => {
     ['an expired token', () => bySecret({ ...good, exp: Math.floor(Date.now() / 1000) - 60 })],
     ['a token without an end', () => bySecret({ ...good, exp: undefined })],
     ['a token without a user', () => bySecret({ ...good, sub: undefined })],
+    ['a user id that is a number', () => bySecret({ ...good, sub: 7 })],
     ['a user id that is none', () => bySecret({ ...good, sub: 'with space' })],
     ['another issuer', () => bySecret({ ...good, iss: 'other' })],
     ['another audience', () => bySecret({ ...good, aud: 'other' })],
@@ -66,7 +98,12 @@ describe('sessions by a JWKS', () => {
       keys.set(alg, pair.privateKey);
       set.keys.push({ ...(await exportJWK(pair.publicKey)), kid: alg, alg });
     }
-    verifier = new SessionVerifier({ SESSION_SECRET: secret, SESSION_JWKS_URL: host.url, LUCK_SECRET });
+    verifier = new SessionVerifier({
+      SESSION_SECRET: secret,
+      SESSION_JWKS_URL: host.url,
+      SESSIONS_CACHED_MAX,
+      LUCK_SECRET,
+    });
   });
   afterAll(() => host.stop());
 
@@ -83,7 +120,7 @@ describe('sessions by a JWKS', () => {
   });
 
   it('are not said to be forged when no keys could be read', async () => {
-    const unlucky = new SessionVerifier({ SESSION_JWKS_URL: host.url, LUCK_SECRET });
+    const unlucky = new SessionVerifier({ SESSION_JWKS_URL: host.url, SESSIONS_CACHED_MAX, LUCK_SECRET });
     const token = await tokenOf('ES256', {}).sign(keys.get('ES256')!);
     expect(await codeOf(unlucky.verify(`Bearer ${token}`))).toBe('dependency_unavailable');
     expect(await codeOf(unlucky.verify(`Bearer ${await bySecret()}`))).toBe('unauthenticated');

@@ -1,7 +1,11 @@
 import type { UserHash } from '#libs/domain';
 
-/** A verified session. One object per token as long as it is cached, so that what is known of it costs no look-up. */
+/**
+ * A verified session. Whose it is holds for good; its pace is what the table keeps (see SessionTable): it is read and written in the turn of
+ * the event loop in which the session was looked up, later it may be another's.
+ */
 export interface Session {
+  /** Of a cached session it is read out of the token each time, about a microsecond: for wins, not for every shake. */
   readonly userId: string;
   readonly user: UserHash;
   /** Until then the token need not be verified again: its end, or sooner. This machine's clock, as the token's own times. */
@@ -9,14 +13,10 @@ export interface Session {
   readonly pace: ShakePace;
 }
 
-/** How a session shakes, kept for its pace alone: no limit depends on it. Times are store-clock milliseconds. */
+/** How a session shakes, kept for its pace alone: no limit on what it wins depends on it. */
 export interface ShakePace {
-  lastShakeMs: number;
-  /** Shakes in a row that came too early. */
+  /** How many early shakes came since the last punctual one, up to 65 535. */
   earlyCount: number;
-  /** The last slot that was counted, and in which event. */
-  lastSlot: number;
-  lastEventId: number;
 }
 
-export const newShakePace = (): ShakePace => ({ lastShakeMs: 0, earlyCount: 0, lastSlot: -1, lastEventId: 0 });
+export const newShakePace = (): ShakePace => ({ earlyCount: 0 });

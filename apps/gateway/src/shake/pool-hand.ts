@@ -21,7 +21,7 @@ interface BlockInHand {
 
 const leftOf = (block: BlockInHand): number => block.indexes.length - block.next;
 
-/** The blocks of one pool that this process popped: issued in order, the one that ends first before the others. */
+/** What this process took of one pool's blocks: issued in order, of the block that ends first before the others. */
 export class PoolHand {
   private blocks: BlockInHand[] = [];
   private indexesLeft = 0;
@@ -40,8 +40,10 @@ export class PoolHand {
     return this.blocks.length;
   }
 
-  add({ blockNo, epoch, issueUntilMs, mask }: StockedBlock): void {
-    const block = { blockNo, epoch, issueUntilMs, indexes: indexesOf(Buffer.from(mask, 'base64url')), next: 0 };
+  /** Takes a block, or the part of one that came: its `count` indexes after those that went elsewhere. */
+  add({ blockNo, epoch, issueUntilMs, mask, count, skip = 0 }: StockedBlock): void {
+    const indexes = indexesOf(Buffer.from(mask, 'base64url')).slice(skip, skip + count);
+    const block = { blockNo, epoch, issueUntilMs, indexes, next: 0 };
     if (block.indexes.length === 0) return;
     this.blocks.push(block);
     this.blocks.sort((a, b) => a.issueUntilMs - b.issueUntilMs);
@@ -68,16 +70,15 @@ export class PoolHand {
     }
   }
 
-  /**
-   * Indexes per second that must be issued so that each block is used up `spreadMs` from now, or when it ends if that is sooner
-   * (but not faster than within `endingSoonMs`).
-   */
-  neededPerSecond(nowMs: number, spreadMs: number, endingSoonMs: number): number {
-    let needed = 0;
-    for (const block of this.blocks) {
-      const timeLeftMs = Math.max(Math.min(block.issueUntilMs - nowMs, spreadMs), endingSoonMs);
-      needed += (leftOf(block) * 1000) / timeLeftMs;
-    }
-    return needed;
+  /** When the first block in hand ends; undefined with none in hand. */
+  get endsAtMs(): number | undefined {
+    return this.blocks[0]?.issueUntilMs;
+  }
+
+  /** Indexes of blocks that end before `untilMs`. */
+  endingBefore(untilMs: number): number {
+    let ending = 0;
+    for (const block of this.blocks) if (block.issueUntilMs < untilMs) ending += leftOf(block);
+    return ending;
   }
 }

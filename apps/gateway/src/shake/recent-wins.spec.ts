@@ -4,36 +4,43 @@ import { RecentWins } from './recent-wins.ts';
 
 const answer = prepareAnswer({ result: 'hit' });
 const win = (packetId: bigint, expiresAtMs: number, sponsorNo = 0) => ({ packetId, sponsorNo, expiresAtMs });
+const [alice, bob, carol] = [
+  { low: 1, high: 7 },
+  { low: 1, high: -7 },
+  { low: 1 << 31, high: 7 },
+];
 
 describe('recent wins', () => {
-  it('remember the latest slot and answer, and every win that counts', () => {
+  it('remember the latest turn and answer, and every win that counts', () => {
     const wins = new RecentWins(10);
-    wins.add('alice', win(1n, 1000), 5, answer, 0);
-    wins.add('alice', win(2n, 2000, 1), 6, answer, 500);
-    expect([wins.answerIn(6, 'alice', 1999), wins.answerIn(5, 'alice', 600)]).toEqual([answer, undefined]);
-    expect([wins.answerIn(6, 'alice', 2000), wins.answerIn(6, 'bob', 600)]).toEqual([undefined, undefined]);
-    expect(wins.of('alice')!.map(({ packetId }) => packetId)).toEqual([2n, 1n]);
-    expect(wins.of('bob')).toBeUndefined();
+    wins.add(alice, win(1n, 1000), 5, answer, 0);
+    wins.add(alice, win(2n, 2000, 1), 6, answer, 500);
+    expect([wins.answerFrom(6, alice, 1999), wins.answerFrom(7, alice, 600)]).toEqual([answer, undefined]);
+    // the pace grew: the user's turn is an older one now, but this was won after it
+    expect(wins.answerFrom(4, alice, 1999)).toBe(answer);
+    expect([wins.answerFrom(6, alice, 2000), wins.answerFrom(6, bob, 600)]).toEqual([undefined, undefined]);
+    expect(wins.of(alice)!.map(({ packetId }) => packetId)).toEqual([2n, 1n]);
+    expect(wins.of(bob)).toBeUndefined();
   });
 
   it('forget a user when the last ticket is past, but not one who holds an opened packet', () => {
     const wins = new RecentWins(10);
-    wins.add('alice', win(1n, 1000), 5, answer, 0);
-    wins.add('bob', win(2n, 1000), 5, answer, 0);
-    wins.markOpened('bob', 2n, 0, 500);
+    wins.add(alice, win(1n, 1000), 5, answer, 0);
+    wins.add(bob, win(2n, 1000), 5, answer, 0);
+    wins.markOpened(bob, 2n, 0, 500);
     wins.sweep(999);
     expect(wins.size).toBe(2);
     wins.sweep(1000);
-    expect(wins.of('alice')).toBeUndefined();
-    expect(wins.of('bob')!).toEqual([win(2n, 0)]);
+    expect(wins.of(alice)).toBeUndefined();
+    expect(wins.of(bob)!).toEqual([win(2n, 0)]);
   });
 
   it('are bounded: who changed longest ago falls out first', () => {
     const wins = new RecentWins(2);
-    wins.add('alice', win(1n, 1000), 1, answer, 0);
-    wins.add('bob', win(2n, 1000), 1, answer, 0);
-    wins.add('alice', win(3n, 1000), 2, answer, 0);
-    wins.add('carol', win(4n, 1000), 2, answer, 0);
-    expect([wins.of('alice') !== undefined, wins.of('bob'), wins.size]).toEqual([true, undefined, 2]);
+    wins.add(alice, win(1n, 1000), 1, answer, 0);
+    wins.add(bob, win(2n, 1000), 1, answer, 0);
+    wins.add(alice, win(3n, 1000), 2, answer, 0);
+    wins.add(carol, win(4n, 1000), 2, answer, 0);
+    expect([wins.of(alice) !== undefined, wins.of(bob), wins.size]).toEqual([true, undefined, 2]);
   });
 });

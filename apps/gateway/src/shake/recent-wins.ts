@@ -1,4 +1,4 @@
-import { mergeShakeStates, type ShakeWin } from '#libs/domain';
+import { mergeShakeStates, type ShakeWin, type UserHash } from '#libs/domain';
 import type { PreparedAnswer } from '../process/raw-answer.ts';
 
 /** What this process remembers of one user in one event. */
@@ -9,7 +9,7 @@ interface UserWins {
 }
 
 interface LatestWin {
-  readonly slot: number;
+  readonly turn: number;
   readonly answer: PreparedAnswer;
   /** When the ticket in the answer expires. */
   readonly expiresAtMs: number;
@@ -25,7 +25,7 @@ const sweepUsersMax = 256;
  */
 export class RecentWins {
   /** In the order of the latest change, so that the longest unchanged is first. */
-  private readonly users = new Map<string, UserWins>();
+  private readonly users = new Map<number, UserWins>();
 
   constructor(private readonly usersMax: number) {}
 
@@ -34,45 +34,50 @@ export class RecentWins {
   }
 
   /** The user's wins, not merged: some may be past. */
-  of(userId: string): readonly ShakeWin[] | undefined {
-    return this.users.get(userId)?.wins;
+  of(user: UserHash): readonly ShakeWin[] | undefined {
+    return this.users.get(keyOf(user))?.wins;
   }
 
-  /** What this user was answered in this slot, if it was a ticket that still holds. */
-  answerIn(slot: number, userId: string, nowMs: number): PreparedAnswer | undefined {
-    const latest = this.users.get(userId)?.latest;
-    return latest?.slot === slot && latest.expiresAtMs > nowMs ? latest.answer : undefined;
+  /** What this user was answered in this turn or a later one (turns are fewer when the pace grew), if it was a ticket that still holds. */
+  answerFrom(turn: number, user: UserHash, nowMs: number): PreparedAnswer | undefined {
+    const latest = this.users.get(keyOf(user))?.latest;
+    return latest !== undefined && latest.turn >= turn && latest.expiresAtMs > nowMs ? latest.answer : undefined;
   }
 
   /** Remembers a win and its answer. */
-  add(userId: string, win: ShakeWin, slot: number, answer: PreparedAnswer, nowMs: number): void {
-    const known = this.users.get(userId)?.wins ?? [];
+  add(user: UserHash, win: ShakeWin, turn: number, answer: PreparedAnswer, nowMs: number): void {
+    const key = keyOf(user);
+    const known = this.users.get(key)?.wins ?? [];
     const wins = mergeShakeStates([{ wins: known }, { wins: [win] }], nowMs);
-    this.put(userId, { wins, latest: { slot, answer, expiresAtMs: win.expiresAtMs } });
+    this.put(key, { wins, latest: { turn, answer, expiresAtMs: win.expiresAtMs } });
   }
 
   /** Remembers that a packet is the user's for good: it counts towards the limits until the event ends or it falls out. */
-  markOpened(userId: string, packetId: bigint, sponsorNo: number, nowMs: number): void {
-    const known = this.users.get(userId);
+  markOpened(user: UserHash, packetId: bigint, sponsorNo: number, nowMs: number): void {
+    const key = keyOf(user);
+    const known = this.users.get(key);
     const opened = { packetId, sponsorNo, expiresAtMs: 0 };
     const wins = mergeShakeStates([{ wins: known?.wins ?? [] }, { wins: [opened] }], nowMs);
-    this.put(userId, { wins, latest: known?.latest });
+    this.put(key, { wins, latest: known?.latest });
   }
 
   /** Forgets users whose tickets are past, looking at the longest unchanged ones; whoever holds an opened packet is kept. */
   sweep(nowMs: number): void {
     let looks = Math.min(this.users.size, sweepUsersMax);
-    for (const [userId, entry] of this.users) {
+    for (const [key, entry] of this.users) {
       if (looks-- <= 0) return;
       const wins = mergeShakeStates([entry], nowMs);
-      this.users.delete(userId);
-      if (wins.length > 0) this.users.set(userId, wins.length === entry.wins.length ? entry : { ...entry, wins });
+      this.users.delete(key);
+      if (wins.length > 0) this.users.set(key, wins.length === entry.wins.length ? entry : { ...entry, wins });
     }
   }
 
-  private put(userId: string, entry: UserWins): void {
-    this.users.delete(userId);
-    this.users.set(userId, entry);
+  private put(key: number, entry: UserWins): void {
+    this.users.delete(key);
+    this.users.set(key, entry);
     if (this.users.size > this.usersMax) this.users.delete(this.users.keys().next().value!);
   }
 }
+
+/** The leading 53 of the 64 bits: that two of the users remembered share them does not happen. */
+const keyOf = ({ low, high }: UserHash): number => high * 0x20_0000 + (low >>> 11);

@@ -32,6 +32,8 @@ it('shakes from hand and then misses, refuses opens, shares, and comes back', as
       () => true,
     );
   await until('Redis to be gone', isGone, (gone) => gone);
+  const held = inHand();
+  expect(held).toBeGreaterThan(0);
   const hits: string[] = [];
   for (const token of users) {
     const { status, body } = await rig.shake(1, token);
@@ -46,7 +48,7 @@ it('shakes from hand and then misses, refuses opens, shares, and comes back', as
     return inHand();
   };
   await until('an empty hand', shakeMore, (left) => left === 0);
-  expect(new Set(hits).size).toBe(4);
+  expect(new Set(hits).size).toBe(held);
   expect((await rig.shake(1, await tokenWithoutWin(users))).body.result).toBe('miss');
 
   const openOf = (userId: string, token: string) =>
@@ -70,9 +72,10 @@ it('shakes from hand and then misses, refuses opens, shares, and comes back', as
   expect(stamp).not.toBe(runId);
   // as a stale replica would have it: a block on the list that somebody may have taken before
   await rig.client.lpush(keys.stock(poolIdOf(1, 0)), JSON.stringify(testBlock(poolIdOf(1, 0))));
+  const listed = await rig.client.llen(keys.stock(poolIdOf(1, 0)));
   const unlucky = await tokenWithoutWin(users);
   for (let shakes = 0; shakes < 10; shakes++) await rig.shakeUntil(['miss'], 1, unlucky);
-  expect(await rig.client.llen(keys.stock(poolIdOf(1, 0)))).toBe(1);
+  expect(await rig.client.llen(keys.stock(poolIdOf(1, 0)))).toBe(listed);
   await resetStock(rig.client, { runId });
   await rig.publish(testEvent({ perUserMax: 1 }));
   await rig.stock(testBlock(poolIdOf(1, 1), { size: 4 }));

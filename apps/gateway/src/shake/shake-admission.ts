@@ -1,17 +1,32 @@
 import type { DegradationHolder } from '#libs/degradation';
 import { priorityMinute, priorityOf, type UserHash } from '#libs/domain';
+import { stretchMaxAt } from './event-turns.ts';
 
-/** Share of the users whose shakes are drawn while shakes are paced; the others change with the minute. */
+/** Share of the users whose shakes are drawn while shakes are paced by their tier; the others change with the minute. */
 const pacedShare = 0.5;
-/** Paced shakes come this many times less often, but no interval is stretched beyond `pacedIntervalMaxMs`. */
-const pacedIntervalFactor = 4;
-const pacedIntervalMaxMs = 10_000;
+/** Shakes that are paced by their tier come this many times less often, on top of the gateway's own pace. */
+const pacedStretch = 4;
 /** What one who is told to rest waits at least. */
-const restMinMs = 3000;
+export const restMinMs = 3000;
 
-/** Whether a shake is drawn, and how soon the next one may come: what shakes yield to more important work. */
+/** The gateway's own pace; see PaceController. */
+export interface Pace {
+  /** How many slots there are to a turn, at least 1. */
+  readonly stretch: number;
+  /** Nobody is called sooner than in this time: there is a crowd at the door that was not seen yet. */
+  readonly deferMs: number;
+  /** The process cannot keep up at the moment. */
+  readonly isBehind: boolean;
+}
+
+const unpaced: Pace = { stretch: 1, deferMs: 0, isBehind: false };
+
+/** Whether a shake is drawn, and how far turns are stretched: what shakes yield to more important work, and to each other. */
 export class ShakeAdmission {
-  constructor(private readonly degradation: Pick<DegradationHolder, 'modeOf'>) {}
+  constructor(
+    private readonly degradation: Pick<DegradationHolder, 'modeOf'>,
+    readonly pace: Pace = unpaced,
+  ) {}
 
   /** False: answer `rest`. Thinning keeps the same users for a minute (libs/domain, user-priority). */
   admits(user: UserHash, nowMs: number): boolean {
@@ -20,14 +35,9 @@ export class ShakeAdmission {
     return mode !== 'off' && priorityOf(user, priorityMinute(nowMs)) < pacedShare;
   }
 
-  /** How long a user who was drawn waits at least, where the event asks for `shakeIntervalMs`. */
-  intervalMs(shakeIntervalMs: number): number {
-    if (this.degradation.modeOf('shakes') === 'full') return shakeIntervalMs;
-    return Math.max(shakeIntervalMs, Math.min(shakeIntervalMs * pacedIntervalFactor, pacedIntervalMaxMs));
-  }
-
-  /** How long a user who was told to rest waits at least. */
-  restMs(shakeIntervalMs: number): number {
-    return Math.max(this.intervalMs(shakeIntervalMs), restMinMs);
+  /** How far the turns of an event with this interval are stretched: never so far that somebody waits longer than ten seconds. */
+  stretch(shakeIntervalMs: number): number {
+    const factor = this.degradation.modeOf('shakes') === 'full' ? 1 : pacedStretch;
+    return Math.min(this.pace.stretch * factor, stretchMaxAt(shakeIntervalMs));
   }
 }

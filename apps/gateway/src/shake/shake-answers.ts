@@ -1,42 +1,52 @@
 import { type PreparedAnswer, prepareAnswer } from '../process/raw-answer.ts';
 
-/** Answers dealt round: enough that neighbours in time are told different waits, few enough to remake each tick. */
-const ringSize = 64;
-/** Coprime to the size, so that neighbours in the ring lie far apart. */
-const ringStep = 37;
-/** Waits are spread over [base, base × 1.5): never shorter than the user's slot, or the next shake would meet the same luck. */
-const jitterShare = 0.5;
+/** Waits are told in steps of this; rounded up, so that nobody is called before the turn. */
+const waitStepMs = 10;
+/** Waits up to here have an answer each from the start: no pace asks for more (see event-turns.ts). */
+const readyWaitMaxMs = 10_000;
+/** Longer waits, of events whose own interval is long, are rounded up to this and made when they are first needed. */
+const longWaitStepMs = 1000;
+/** Nobody is told to wait longer: an event's interval is at most a minute, and the turn lies within the slot after it. */
+const waitMaxMs = 120_000;
 
-/** A wait for one client: at least `baseMs`, jittered by `fraction` in [0, 1). Whole milliseconds. */
-export function jitteredMs(baseMs: number, fraction: number): number {
-  return Math.floor(baseMs * (1 + jitterShare * fraction));
+const readyCount = readyWaitMaxMs / waitStepMs + 1;
+
+/**
+ * Ready-made answers that differ in their wait alone, one for each wait: no shake makes an answer of its own. Bounded by
+ * `readyCount` and a hundred long waits.
+ */
+export class WaitAnswers {
+  private readonly ready: readonly PreparedAnswer[];
+  private readonly long: (PreparedAnswer | undefined)[] = [];
+
+  constructor(private readonly make: (nextShakeMs: number) => object) {
+    this.ready = Array.from({ length: readyCount }, (_, step) => prepareAnswer(make(step * waitStepMs)));
+  }
+
+  /** The answer that tells to wait `waitMs` (at least 0), or up to a step more. */
+  of(waitMs: number): PreparedAnswer {
+    const step = Math.ceil(waitMs / waitStepMs);
+    return step < readyCount ? this.ready[step]! : this.longOf(Math.ceil(Math.min(waitMs, waitMaxMs) / longWaitStepMs));
+  }
+
+  private longOf(step: number): PreparedAnswer {
+    this.long[step] ??= prepareAnswer(this.make(step * longWaitStepMs));
+    return this.long[step];
+  }
 }
 
-/** Ready-made answers that differ in their wait alone; remade off the hot path. */
+const ringSize = 64;
+
+/** Answers dealt round to clients of whom nothing is known: their waits are spread over [base, base × 1.5). */
 export class AnswerRing {
-  private readonly answers: PreparedAnswer[] = [];
+  private readonly answers: readonly PreparedAnswer[];
   private at = 0;
-  private baseMs = Number.NaN;
 
-  constructor(
-    private readonly make: (nextShakeMs: number) => object,
-    baseMs: number,
-  ) {
-    this.refill(baseMs);
-  }
-
-  /** Remakes the answers for waits from `baseMs` on, each at a random place of its own part of the span. */
-  refill(baseMs: number): void {
-    this.baseMs = baseMs;
-    for (let i = 0; i < ringSize; i++) {
-      const part = (i * ringStep) % ringSize;
-      this.answers[i] = prepareAnswer(this.make(jitteredMs(baseMs, (part + Math.random()) / ringSize)));
-    }
-  }
-
-  /** Remakes the answers if their base is another by now. */
-  follow(baseMs: number): void {
-    if (baseMs !== this.baseMs) this.refill(baseMs);
+  constructor(make: (nextShakeMs: number) => object, baseMs: number) {
+    this.answers = Array.from({ length: ringSize }, (_, i) =>
+      // 37 is coprime to the size: neighbours in the ring lie far apart
+      prepareAnswer(make(Math.floor(baseMs * (1 + ((i * 37) % ringSize) / ringSize / 2)))),
+    );
   }
 
   next(): PreparedAnswer {
@@ -49,6 +59,8 @@ const restMessage = 'Take a break: many are shaking right now.';
 
 export const missOf = (nextShakeMs: number): object => ({ result: 'miss', nextShakeMs });
 export const restOf = (nextShakeMs: number): object => ({ result: 'rest', nextShakeMs, message: restMessage });
+export const missAnswers = new WaitAnswers(missOf);
+export const restAnswers = new WaitAnswers(restOf);
 export const overAnswer = prepareAnswer({ result: 'over' });
 export const limitAnswer = prepareAnswer({ result: 'limit' });
 

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ShakeLab, testSession } from '../testing/shake-lab.ts';
 import { poolIdOf, testBlock, testEvent } from '../testing/test-event.ts';
+import { periodOf } from './shake-rate.ts';
 
 const startsAtMs = 1_800_000_000_000;
 const base = testEvent({ startsAtMs, shakeIntervalMs: 1000 });
@@ -12,7 +13,7 @@ const event = {
   pools: [first, { ...second, blockSize: 2 }, { ...third, waveNo: 1 }],
 };
 
-describe('the blocks that a gateway wants', () => {
+describe('what a gateway tells and asks of the stock', () => {
   let lab: ShakeLab;
   beforeEach(async () => {
     lab = await ShakeLab.of(startsAtMs, event);
@@ -20,53 +21,42 @@ describe('the blocks that a gateway wants', () => {
 
   const shakeMany = (count: number): void => {
     for (let i = 0; i < count; i++) lab.shake(testSession(`user-${i}`));
-    lab.pass(100);
+    lab.pass(500);
   };
-  const wanted = () => lab.events.wanted(lab.nowMs);
+  const visits = () => lab.events.visits(lab.nowMs, periodOf(lab.nowMs) - 1);
 
-  it('are none while nobody shakes', () => {
-    expect(wanted()).toEqual([]);
+  it('is nothing while nobody shakes', () => {
+    expect(visits()).toEqual([]);
     shakeMany(1);
-    expect(wanted()).toHaveLength(2);
-    lab.pass(1100);
-    expect(wanted()).toEqual([]);
+    expect(visits().map(({ poolId }) => poolId)).toEqual([first.poolId, second.poolId]);
+    lab.pass(13_000);
+    expect(visits()).toEqual([]);
   });
 
-  it('are of the waves that begin soon, as many as the shakes of a second need, a few at a time', () => {
-    shakeMany(1);
-    expect(wanted()).toEqual([
-      { poolId: first.poolId, blocksMax: 1 },
-      { poolId: second.poolId, blocksMax: 1 },
-    ]);
+  it('is of the waves that begin soon, with the shakes of the ended period', () => {
+    shakeMany(7);
+    expect(visits()).toEqual([first, second].map(({ poolId }) => ({ poolId, shakes: 7, left: 0, wanted: undefined })));
     lab.pass(50_000);
-    shakeMany(2000);
-    expect(wanted()).toEqual([
-      { poolId: first.poolId, blocksMax: 4 },
-      { poolId: second.poolId, blocksMax: 4 },
-      { poolId: third.poolId, blocksMax: 4 },
-    ]);
-  });
-
-  it('are none of a pool with enough in hand, and none that nobody here could win', () => {
     shakeMany(1);
-    lab.stock(testBlock(first.poolId, { issueUntilMs: startsAtMs + 600_000, size: 1 }));
-    expect(wanted().map(({ poolId }) => poolId)).toEqual([second.poolId]);
-    const alice = testSession('alice');
-    lab.pass(2000);
-    const hit = lab.shakeOn(alice, 20);
-    expect(hit).toMatchObject({ result: 'hit', sponsor: { id: 'sponsor-0' } });
-    lab.pass(2000);
-    lab.shake(alice);
-    lab.pass(100);
-    expect(wanted().map(({ poolId }) => poolId)).toEqual([second.poolId]);
+    expect(visits().map(({ poolId }) => poolId)).toEqual([first.poolId, second.poolId, third.poolId]);
   });
 
-  it('are none before the start and after the end', async () => {
+  it('asks for the likely need of a second, no more, when the demand is known', () => {
+    lab.stock(testBlock(first.poolId, { issueUntilMs: startsAtMs + 600_000, size: 1 }));
+    for (let at = 0; at < 4; at++) shakeMany(200);
+    // of plenty, 400 shakes a second may win 400 packets
+    const [one, other] = visits();
+    expect(one!.wanted!.indexesMax).toBeGreaterThan(200);
+    expect(one!.wanted!.indexesMax).toBeLessThan(500);
+    expect(other!.wanted).toBeUndefined();
+  });
+
+  it('is nothing before the start and after the end', async () => {
     const ended = await ShakeLab.of(event.endsAtMs - 100, event);
     ended.shake(testSession('alice'));
     ended.pass(100);
-    expect(ended.events.wanted(ended.nowMs)).toEqual([]);
-    expect(ended.events.wanted(startsAtMs - 1)).toEqual([]);
+    expect(ended.events.visits(ended.nowMs, 0)).toEqual([]);
+    expect(ended.events.visits(startsAtMs - 1, 0)).toEqual([]);
   });
 });
 

@@ -1,34 +1,28 @@
-import type { StockedBlock } from '#libs/contracts';
+import { type HashKey, userHashKeyOf, userHashOf } from '#libs/domain';
 import type { EventBook } from '../events/event-book.ts';
 import type { StoreTime } from '../process/store-time.ts';
+import type { PacedLoad } from './pace-controller.ts';
 import type { ShakeAdmission } from './shake-admission.ts';
-import { type PoolWant, ShakeEvent } from './shake-event.ts';
-import { tickMs } from './shake-rate.ts';
+import { ShakeEvent } from './shake-event.ts';
+import type { PoolVisit, StockNews, StockUser } from './stock-holder.ts';
 
 /** The events as they are shaken on this process, in step with the book; the ticks that keep the hot path free of upkeep. */
-export class ShakeEvents {
+export class ShakeEvents implements StockUser {
   private readonly byText = new Map<string, ShakeEvent>();
-  private readonly byPool = new Map<number, ShakeEvent>();
-  private timer: NodeJS.Timeout | undefined;
+  private readonly userHashKey: HashKey;
 
   constructor(
     private readonly book: EventBook,
     private readonly time: StoreTime,
     private readonly luckSecret: Buffer,
     private readonly admission: ShakeAdmission,
-  ) {}
+  ) {
+    this.userHashKey = userHashKeyOf(luckSecret);
+  }
 
   /** False until the events were read once: an unknown event says nothing before that. */
   get isLoaded(): boolean {
     return this.book.isLoaded;
-  }
-
-  start(): void {
-    this.timer = setInterval(() => this.tick(), tickMs);
-  }
-
-  stop(): void {
-    clearInterval(this.timer);
   }
 
   list(): Iterable<ShakeEvent> {
@@ -40,38 +34,47 @@ export class ShakeEvents {
     return this.byText.get(idText) ?? this.adopt(idText);
   }
 
+  /** Each `tickMs`. */
   tick(): void {
     this.followBook();
     const nowMs = this.time.approxMs();
     for (const event of this.byText.values()) event.tick(nowMs);
   }
 
-  /** Over all events; see ShakeEvent. */
-  wanted(nowMs: number): PoolWant[] {
-    return [...this.byText.values()].flatMap((event) => event.wanted(nowMs));
+  /** What all events bring since the last call, for the pace. */
+  takeLoads(): PacedLoad[] {
+    return Array.from(this.byText.values(), ({ turns }) => turns.takeLoad());
   }
 
-  /** Hands blocks that were taken to their events. Blocks of an event that went in the meantime come back by time. */
-  add(blocks: readonly StockedBlock[], nowMs: number): void {
-    const byEvent = new Map<ShakeEvent, StockedBlock[]>();
-    for (const block of blocks) {
-      const event = this.byPool.get(block.poolId);
-      if (event !== undefined) byEvent.set(event, [...(byEvent.get(event) ?? []), block]);
-    }
-    for (const [event, itsBlocks] of byEvent) event.stock.add(itsBlocks, nowMs);
+  /** Of all events that are shaken. */
+  visits(nowMs: number, period: number): PoolVisit[] {
+    return this.shaken(nowMs).flatMap(({ stock }) => stock.visits(nowMs, period));
+  }
+
+  /** Hands what a visit brought to the events. Blocks of an event that went in the meantime come back by time. */
+  take(news: StockNews, nowMs: number): void {
+    for (const event of this.byText.values()) event.stock.take(news, nowMs);
+  }
+
+  isRunningOut(): boolean {
+    return this.shaken(this.time.approxMs()).some(({ stock }) => stock.isRunningOut());
   }
 
   /** A packet became a user's for good: its event remembers it for the limits. */
   markOpened(idText: string, userId: string, packetId: bigint, sponsorNo: number): void {
-    this.byText.get(idText)?.wins.markOpened(userId, packetId, sponsorNo, this.time.approxMs());
+    const user = userHashOf(this.userHashKey, userId);
+    this.byText.get(idText)?.wins.markOpened(user, packetId, sponsorNo, this.time.approxMs());
+  }
+
+  private shaken(nowMs: number): ShakeEvent[] {
+    return [...this.byText.values()].filter((event) => event.isShaken(nowMs));
   }
 
   private followBook(): void {
     for (const event of this.book.list()) this.adopt(event.idText);
-    for (const [idText, event] of this.byText) {
+    for (const idText of this.byText.keys()) {
       if (this.book.findByText(idText) !== undefined) continue;
       this.byText.delete(idText);
-      for (const poolId of event.event.pools.keys()) this.byPool.delete(poolId);
     }
   }
 
@@ -83,7 +86,6 @@ export class ShakeEvents {
     if (known?.event === event) return known;
     shakeEvent.update(event);
     this.byText.set(idText, shakeEvent);
-    for (const poolId of event.pools.keys()) this.byPool.set(poolId, shakeEvent);
     return shakeEvent;
   }
 }

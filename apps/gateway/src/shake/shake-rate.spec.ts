@@ -43,12 +43,27 @@ describe('the rate of shakes', () => {
     expect([0, 1, 2].map((sponsorNo) => rate.perSecondWithout(sponsorNo))).toEqual([1000, 600, 900]);
   });
 
-  it('says that nobody shakes a second after the last shake', () => {
+  it('says that nobody shakes when even a client that was told the longest wait would have come', () => {
     const rate = new ShakeRate();
     expect(rate.isShaken).toBe(false);
     countMany(rate, 1);
     expect(rate.isShaken).toBe(true);
-    for (let tick = 1; tick <= 11; tick++) rate.tick(tick * tickMs);
-    expect(rate.isShaken).toBe(false);
+    for (let tick = 1; tick <= 121; tick++) rate.tick(tick * tickMs);
+    expect([rate.perSecond, rate.isShaken]).toEqual([0, false]);
+  });
+
+  it('knows the shakes of each tally period, and the latest ticks', () => {
+    const rate = new ShakeRate();
+    for (let tick = 1; tick <= 10; tick++) {
+      countMany(rate, tick);
+      countMany(rate, 1, [2]);
+      rate.tick(tick * tickMs);
+    }
+    expect([0, 1, 2].map((period) => rate.inPeriodWithout(period, 0))).toEqual([20, 45, 0]);
+    expect(rate.inPeriodWithout(1, 2)).toBe(40);
+    expect([rate.latest(1), rate.latest(3)]).toEqual([
+      { shakes: 11, elapsedMs: 100 },
+      { shakes: 30, elapsedMs: 300 },
+    ]);
   });
 });

@@ -162,13 +162,15 @@ describe('the pace of shakes', () => {
   it('gives rest to who keeps coming early, cuts the connection, and forgives who slows down', () => {
     const alice = testSession('alice');
     const verdicts = Array.from({ length: 30 }, () => {
-      lab.nowMs += 10;
+      lab.nowMs += 1;
       return lab.verdict(alice);
     });
     expect(verdicts.findIndex(({ isCutOff }) => isCutOff)).toBe(21);
     expect(verdicts.slice(21).every(({ isCutOff }) => isCutOff)).toBe(true);
-    expect(JSON.parse(verdicts.at(-1)!.answer.body)).toMatchObject({ result: 'rest', message: expect.any(String) });
-    lab.pass(1000);
+    const rest = JSON.parse(verdicts.at(-1)!.answer.body);
+    expect(rest).toMatchObject({ result: 'rest', message: expect.any(String) });
+    expect(rest.nextShakeMs).toBeGreaterThanOrEqual(3000);
+    lab.pass(rest.nextShakeMs);
     expect(lab.verdict(alice)).toMatchObject({ isCutOff: false });
   });
 
@@ -190,13 +192,44 @@ describe('the pace of shakes', () => {
     expect(resting()).toHaveLength(400);
   });
 
-  it('stretches intervals up to ten seconds when shakes are paced', () => {
-    const waitOf = (userId: string) => (lab.shake(testSession(userId)) as { nextShakeMs: number }).nextShakeMs;
-    expect(waitOf('a')).toBeLessThan(1500);
+  it('stretches intervals, to ten seconds at most, when shakes are paced', () => {
+    const waits = (name: string) =>
+      Array.from(
+        { length: 400 },
+        (_, i) => (lab.shake(testSession(`${name}-${i}`)) as { nextShakeMs: number }).nextShakeMs,
+      );
+    const meanOf = (list: number[]) => list.reduce((sum, wait) => sum + wait, 0) / list.length;
+    const unpaced = waits('a');
+    expect(Math.max(...unpaced)).toBeLessThan(1700);
     lab.mode = 'paced';
     lab.pass(100);
-    expect(waitOf('b')).toBeGreaterThanOrEqual(4000);
-    expect(waitOf('c')).toBeLessThan(15_000);
+    const paced = waits('b');
+    // a user is met at any time between two turns: four times the interval is halved, and gaps differ
+    expect(meanOf(paced) / meanOf(unpaced)).toBeGreaterThan(2);
+    expect(Math.max(...paced)).toBeLessThanOrEqual(10_000);
+  });
+
+  it('draws a user once in a turn: the luck of a miss is not tried again when the chance has risen', () => {
+    const users = Array.from({ length: 50 }, (_, i) => testSession(`user-${i}`));
+    expect(users.map((user) => lab.shake(user).result)).not.toContain('hit');
+    lab.stock(blockOf(0), blockOf(1), blockOf(2));
+    lab.nowMs += 1;
+    const again = users.map((user) => lab.shake(user).result);
+    // those whose slot ended in this millisecond at most
+    expect(again.filter((result) => result === 'hit').length).toBeLessThan(3);
+    expect(lab.counters.takeIssued().size).toBeLessThan(3);
+  });
+
+  it('repeats a hit as long as its turn lasts, also when the pace changes in the meantime', () => {
+    lab.stock(blockOf(0), blockOf(1), blockOf(2));
+    const hit = lab.shakeOn(testSession('alice'), 5);
+    assertHit(hit);
+    lab.mode = 'paced';
+    lab.events.tick();
+    for (let i = 0; i < 20; i++) {
+      const again = lab.shake(testSession('alice'), 1, hit.state);
+      if (again.result !== 'rest') expect(again).toEqual(hit);
+    }
   });
 
   it('counts one user in one slot once, however often it comes', () => {

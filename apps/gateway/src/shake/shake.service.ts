@@ -7,23 +7,24 @@ import {
   packetIdOf,
   readShakeStates,
   type ShakeWin,
-  shakeSlot,
   signClaim,
   signShakeState,
   startOffsetMs,
 } from '#libs/domain';
 import { type PreparedAnswer, prepareAnswer } from '../process/raw-answer.ts';
 import type { StoreTime } from '../process/store-time.ts';
+import type { Upkeep } from '../process/upkeep.ts';
 import type { Session } from '../sessions/session.ts';
 import type { IssuedIndex } from './pool-hand.ts';
-import type { ShakeAdmission } from './shake-admission.ts';
-import { jitteredMs, limitAnswer, notStartedAnswer, overAnswer } from './shake-answers.ts';
+import { restMinMs, type ShakeAdmission } from './shake-admission.ts';
+import { limitAnswer, missAnswers, notStartedAnswer, overAnswer, restAnswers } from './shake-answers.ts';
 import type { ShakeCounters } from './shake-counters.ts';
 import type { ShakeEvent } from './shake-event.ts';
 
-/** A shake sooner than this share of the interval after the one before it is early: the answer before it said otherwise. */
-const earlyShare = 0.5;
-/** So many early shakes in a row are borne (hasty fingers, repeated requests); then each is told to rest and cut off. */
+/**
+ * A shake before the time that the answer before it told is early. So many in a row are borne (hasty fingers, repeated requests, two
+ * phones of one user); then each is told to rest and cut off.
+ */
 const earlyShakesMax = 20;
 
 const noWins: readonly ShakeWin[] = [];
@@ -41,7 +42,6 @@ interface Shake {
   readonly stateHeader: string | undefined;
   /** Store-clock milliseconds; the one reading of this shake. */
   readonly nowMs: number;
-  readonly slot: number;
 }
 
 export interface ShakeParts {
@@ -49,6 +49,8 @@ export interface ShakeParts {
   readonly time: StoreTime;
   readonly admission: ShakeAdmission;
   readonly counters: ShakeCounters;
+  /** What runs beside the shakes is not left behind when the event loop is full of them. */
+  readonly upkeep?: Pick<Upkeep, 'keepUp'>;
 }
 
 /** The draw. Everything here happens within one turn of the event loop and touches nothing but memory. */
@@ -57,53 +59,68 @@ export class ShakeService {
 
   /** The answer to one shake of a verified session. */
   shake(session: Session, event: ShakeEvent, stateHeader: string | undefined): ShakeVerdict {
+    this.parts.upkeep?.keepUp();
     const { snapshot } = event.event;
     const freshMs = this.parts.time.freshMs();
     const nowMs = freshMs ?? this.parts.time.approxMs();
     const phase = eventPhaseAt(snapshot, nowMs);
     if (phase === 'over') return this.answer('over', overAnswer);
-    const startsAtMs = snapshot.startsAtMs + startOffsetMs(snapshot.id, session.user, snapshot.staggerMs);
-    if (nowMs < startsAtMs) return this.answer('not_started', notStartedAnswer(startsAtMs - nowMs));
-
-    const slot = shakeSlot(nowMs, startsAtMs, snapshot.shakeIntervalMs);
-    const isCutOff = comesEarly(session, nowMs, snapshot.shakeIntervalMs);
-    const shake = { session, event, stateHeader, nowMs, slot };
-    const answered = event.wins.answerIn(slot, session.userId, nowMs);
-    if (answered !== undefined) return this.answer('hit', answered, isCutOff);
-    if (isCutOff || !this.parts.admission.admits(session.user, nowMs))
-      return this.answer('rest', event.rests.next(), isCutOff);
-    return this.draw(shake, freshMs !== undefined);
+    if (nowMs < snapshot.startsAtMs + snapshot.staggerMs) {
+      const startsAtMs = snapshot.startsAtMs + startOffsetMs(snapshot.id, session.user, snapshot.staggerMs);
+      if (nowMs < startsAtMs) return this.answer('not_started', notStartedAnswer(startsAtMs - nowMs));
+    }
+    return this.take({ session, event, stateHeader, nowMs }, freshMs !== undefined);
   }
 
-  private draw(shake: Shake, mayIssue: boolean): ShakeVerdict {
-    const { session, event, nowMs, slot } = shake;
+  /** A shake in its time. The turn decides, however often and over however many connections it is asked. */
+  private take(shake: Shake, mayIssue: boolean): ShakeVerdict {
+    const { session, event, nowMs } = shake;
+    const { turns } = event;
+    turns.arrive(session.user, nowMs);
+    const isCutOff = comesTooEarly(session, turns.isEarly);
+    const answered = event.wins.answerFrom(turns.turn, session.user, nowMs);
+    if (answered !== undefined) return this.answer('hit', answered, isCutOff);
+    if (isCutOff || !this.parts.admission.admits(session.user, nowMs))
+      return this.answer('rest', restAnswers.of(turns.nextShakeMs(restMinMs)), isCutOff);
     const wins = this.winsOf(shake);
     const { perUserMax, sponsors } = event.event.snapshot;
     if (wins.length >= Math.min(perUserMax, sponsors.length)) return this.answer('limit', limitAnswer);
-    countDistinct(session, event, wins, slot);
-    const luck = luckOf(event.luckKey, session.user, slot);
-    if (luck >= event.stock.chance || !mayIssue) return this.answer('miss', event.misses.next());
-    const holdsSponsor = (sponsorNo: number): boolean => wins.some((win) => win.sponsorNo === sponsorNo);
-    const issued = event.stock.issue(luck, holdsSponsor, nowMs);
-    if (issued === undefined) return this.answer('miss', event.misses.next());
+    const issued = turns.isDrawn ? undefined : this.draw(shake, wins, mayIssue);
+    if (issued === undefined)
+      return this.answer('miss', missAnswers.of(turns.nextShakeMs(this.parts.admission.pace.deferMs)));
     return this.answer('hit', this.hit(shake, wins, issued));
+  }
+
+  /** One user in one turn is one draw: repeating neither wins more nor lowers the chance of others. */
+  private draw(
+    { session, event, nowMs }: Shake,
+    wins: readonly ShakeWin[],
+    mayIssue: boolean,
+  ): IssuedIndex | undefined {
+    const { turns, stock } = event;
+    turns.draw();
+    event.rate.count(wins);
+    const luck = luckOf(event.luckKey, session.user, turns.turn);
+    if (luck >= stock.chance || !mayIssue) return undefined;
+    const holdsSponsor = (sponsorNo: number): boolean => wins.some((win) => win.sponsorNo === sponsorNo);
+    return stock.issue(luck, holdsSponsor, nowMs, session.user);
   }
 
   /** What the client's state says, and what this process remembers: whoever forgets the state wins no more for it. */
   private winsOf({ session, event, stateHeader, nowMs }: Shake): readonly ShakeWin[] {
-    const { userId } = session;
-    const remembered = event.wins.of(userId);
+    const remembered = event.wins.of(session.user);
     if (remembered === undefined && stateHeader === undefined) return noWins;
+    const { id: eventId } = event.event.snapshot;
     const told =
-      stateHeader === undefined ? [] : readShakeStates(this.parts.ring, event.event.snapshot.id, userId, stateHeader);
+      stateHeader === undefined ? [] : readShakeStates(this.parts.ring, eventId, session.userId, stateHeader);
     return mergeShakeStates([...told, { wins: remembered ?? noWins }], nowMs);
   }
 
   private hit(shake: Shake, wins: readonly ShakeWin[], issued: IssuedIndex): PreparedAnswer {
-    const { session, event, nowMs, slot } = shake;
-    const { ring, admission, counters } = this.parts;
-    const { id: eventId, ticketTtlMs, shakeIntervalMs } = event.event.snapshot;
-    const { userId } = session;
+    const { session, event, nowMs } = shake;
+    const { ring, counters, admission } = this.parts;
+    const { id: eventId, ticketTtlMs } = event.event.snapshot;
+    const { userId, user } = session;
     const { epoch, sponsorNo } = issued;
     const packetId = packetIdOf(issued);
     const expiresAtMs = nowMs + ticketTtlMs;
@@ -115,9 +132,9 @@ export class ShakeService {
       sponsor: event.event.sponsors.get(sponsorNo),
       expiresAt: isoOf(expiresAtMs),
       state: signShakeState(ring, { eventId, userId, wins: mergeShakeStates([{ wins }, { wins: [win] }], nowMs) }),
-      nextShakeMs: jitteredMs(admission.intervalMs(shakeIntervalMs), Math.random()),
+      nextShakeMs: Math.ceil(event.turns.nextShakeMs(admission.pace.deferMs)),
     });
-    event.wins.add(userId, win, slot, answer, nowMs);
+    event.wins.add(user, win, event.turns.turn, answer, nowMs);
     counters.countIssued(issued.poolId);
     return answer;
   }
@@ -129,19 +146,8 @@ export class ShakeService {
   }
 }
 
-/** Keeps the session's pace; true when it has come early too often in a row. */
-function comesEarly({ pace }: Session, nowMs: number, shakeIntervalMs: number): boolean {
-  const isEarly = nowMs - pace.lastShakeMs < shakeIntervalMs * earlyShare;
-  pace.lastShakeMs = nowMs;
+/** Counts the session's early shakes in a row; true when there are too many. */
+function comesTooEarly({ pace }: Session, isEarly: boolean): boolean {
   pace.earlyCount = isEarly ? pace.earlyCount + 1 : 0;
   return pace.earlyCount > earlyShakesMax;
-}
-
-/** One user in one slot is one shake, however often it is repeated: repeating neither wins more nor lowers the chance of others. */
-function countDistinct({ pace }: Session, event: ShakeEvent, wins: readonly ShakeWin[], slot: number): void {
-  const { id } = event.event.snapshot;
-  if (pace.lastSlot === slot && pace.lastEventId === id) return;
-  pace.lastSlot = slot;
-  pace.lastEventId = id;
-  event.rate.count(wins);
 }

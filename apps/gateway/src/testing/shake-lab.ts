@@ -10,10 +10,14 @@ import { ShakeService } from '../shake/shake.service.ts';
 import { ShakeAdmission } from '../shake/shake-admission.ts';
 import { ShakeCounters } from '../shake/shake-counters.ts';
 import { ShakeEvents } from '../shake/shake-events.ts';
-import { tickMs } from '../shake/shake-rate.ts';
+import { periodOf, tickMs } from '../shake/shake-rate.ts';
 import { testRing, testTicketKey } from './test-event.ts';
 
 const userHashKey = userHashKeyOf(testTicketKey);
+/** As if the lists held so much more, so that nobody need be lucky. */
+const plenty = 1_000_000;
+/** Periods of which a lab without other gateways knows everything: enough to know that nobody shook. */
+const periodsKnown = 4;
 
 export function testSession(userId: string): Session {
   return {
@@ -26,6 +30,7 @@ export function testSession(userId: string): Session {
 
 export class ShakeLab {
   readonly counters = new ShakeCounters();
+  readonly time: StoreTime;
   readonly events: ShakeEvents;
   readonly book: EventBook;
   /** What `shakes` does now. */
@@ -33,16 +38,17 @@ export class ShakeLab {
   /** False: no fresh sample of the store's clock. */
   isClockFresh = true;
   private readonly shakes: ShakeService;
+  private readonly stocked = new Set<number>();
 
   private constructor(
     public nowMs: number,
     public snapshots: EventSnapshot[],
   ) {
-    const time = new StoreTime({ nowMs: () => (this.isClockFresh ? this.nowMs : undefined) });
+    this.time = new StoreTime({ nowMs: () => (this.isClockFresh ? this.nowMs : undefined) });
     const admission = new ShakeAdmission({ modeOf: () => this.mode });
     this.book = new EventBook({ read: async () => this.snapshots }, createLogger('test', 'silent'));
-    this.events = new ShakeEvents(this.book, time, testTicketKey, admission);
-    this.shakes = new ShakeService({ ring: testRing, time, admission, counters: this.counters });
+    this.events = new ShakeEvents(this.book, this.time, testTicketKey, admission);
+    this.shakes = new ShakeService({ ring: testRing, time: this.time, admission, counters: this.counters });
   }
 
   static async of(nowMs: number, ...snapshots: EventSnapshot[]): Promise<ShakeLab> {
@@ -57,12 +63,21 @@ export class ShakeLab {
     const untilMs = this.nowMs + ms;
     while (this.nowMs < untilMs) {
       this.nowMs = Math.min(this.nowMs + tickMs, untilMs);
-      this.events.tick();
+      this.tick();
     }
   }
 
+  tick(): void {
+    this.events.tick();
+    this.tell(periodOf(this.nowMs) - 1, []);
+  }
+
+  /** Puts blocks in the hand of the one gateway there is, and has it believe that there are plenty more. */
   stock(...blocks: StockedBlock[]): void {
-    this.events.add(blocks, this.nowMs);
+    for (const { poolId } of blocks) this.stocked.add(poolId);
+    const ended = periodOf(this.nowMs) - 1;
+    for (let period = ended - periodsKnown + 1; period <= ended; period++) this.tell(period, []);
+    this.tell(ended, blocks);
   }
 
   shake(session: Session, eventId = 1, state?: string): ShakeAnswer {
@@ -80,5 +95,35 @@ export class ShakeLab {
       if (answer.result !== 'miss' || shakes === shakesMax) return answer;
       this.pass(answer.nextShakeMs);
     }
+  }
+
+  /** What a visit to the stock would bring to a gateway alone. */
+  private tell(period: number, blocks: readonly StockedBlock[]): void {
+    const poolIds = [...this.stocked];
+    if (poolIds.length === 0) return;
+    const figures = poolIds.map((poolId) => [poolId, this.figuresOf(poolId, period)] as const);
+    this.events.take(
+      {
+        answer: {
+          status: 'ok',
+          storeMs: this.nowMs,
+          blocks: new Map(poolIds.map((poolId) => [poolId, blocks.filter((block) => block.poolId === poolId)])),
+          listed: new Map(poolIds.map((poolId) => [poolId, plenty])),
+          totals: { period, gateways: 1, pools: new Map(figures) },
+        },
+        reported: { period, shakes: new Map(figures.map(([poolId, { shakes }]) => [poolId, shakes])) },
+        gateways: 1,
+      },
+      this.nowMs,
+    );
+  }
+
+  private figuresOf(poolId: number, period: number): { shakes: number; left: number; listed: number } {
+    for (const { event, rate, stock } of this.events.list()) {
+      const pool = event.pools.get(poolId);
+      if (pool !== undefined)
+        return { shakes: rate.inPeriodWithout(period, pool.sponsorNo), left: stock.leftOf(poolId), listed: plenty };
+    }
+    return { shakes: 0, left: 0, listed: plenty };
   }
 }

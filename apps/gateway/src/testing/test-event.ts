@@ -21,7 +21,7 @@ export function testEvent(changes: Partial<EventSnapshot> = {}): EventSnapshot {
     ticketTtlMs: 60_000,
     staggerMs: 0,
     shakeIntervalMs: 50,
-    blockLifeMs: 60_000,
+    stockLeadMs: 3000,
     graceMs: 60_000,
     openLaneCount: 2,
     grabLaneCount: 1,
@@ -33,6 +33,7 @@ export function testEvent(changes: Partial<EventSnapshot> = {}): EventSnapshot {
       sponsorNo: no,
       packetCount: 8192,
       blockSize: 256,
+      blockLifeMs: 60_000,
       sharePortions: no === 2 ? 0 : 3,
       releaseCurve: 'even',
     })),
@@ -43,11 +44,14 @@ export function testEvent(changes: Partial<EventSnapshot> = {}): EventSnapshot {
 
 export const poolIdOf = (eventId: number, sponsorNo: number): number => eventId * 100 + sponsorNo + 1;
 
-/** A block with `size` indexes to issue for a minute. */
-export function testBlock(poolId: number, changes: Partial<StockedBlock> & { size?: number } = {}): StockedBlock {
+/** A block with `size` indexes to issue for a minute; changes of its mask bring their count along. */
+export function testBlock(
+  poolId: number,
+  changes: Partial<StockedBlock> & { readonly size?: number } = {},
+): StockedBlock {
   const { size = 256, ...fields } = changes;
   const mask = Buffer.from(fullMask(size)).toString('base64url');
-  return { poolId, blockNo: 0, epoch: 1, issueUntilMs: Date.now() + 60_000, mask, ...fields };
+  return { poolId, blockNo: 0, epoch: 1, issueUntilMs: Date.now() + 60_000, mask, count: size, ...fields };
 }
 
 /** A claim on index 0 of block 0 of event 1's first pool, a minute ahead, for alice. */

@@ -20,8 +20,9 @@ export interface PoolRecord extends PoolPlan {
   readonly waveNo: number;
   readonly sponsorNo: number;
   readonly releaseCurve: ReleaseCurve;
-  readonly blockSize: number;
   readonly blockCount: number;
+  /** For how long a block may be issued once it is stocked. */
+  readonly blockLifeMs: number;
   /** Blocks before it were stocked. */
   readonly nextBlock: number;
 }
@@ -38,7 +39,8 @@ export interface EventRecord {
   readonly ticketTtlMs: number;
   readonly staggerMs: number;
   readonly shakeIntervalMs: number;
-  readonly blockLifeMs: number;
+  /** What the plan asked for all pools; the pools say what holds. */
+  readonly blockLifeMs: number | undefined;
   readonly graceMs: number;
   readonly reissue: Reissue;
   readonly openLaneCount: number | undefined;
@@ -115,9 +117,10 @@ function eventRecordOf(row: EventRow): EventRecord {
 }
 
 function settingsOf(row: EventRow) {
-  const { id, title, perUserMax, ticketTtlMs, staggerMs, shakeIntervalMs, blockLifeMs, graceMs } = row;
+  const { id, title, perUserMax, ticketTtlMs, staggerMs, shakeIntervalMs, graceMs } = row;
   // CHECKs keep both columns to these words
   const words = { state: row.state as EventState, reissue: row.reissue as Reissue };
+  const blockLifeMs = row.blockLifeMs ?? undefined;
   return { id, title, ...words, perUserMax, ticketTtlMs, staggerMs, shakeIntervalMs, blockLifeMs, graceMs };
 }
 

@@ -1,9 +1,9 @@
-import { blockCountOf, blockSizeOf, type DraftPool, type EventDraft } from '#libs/domain';
+import { blockCountOf, blockLifeMsOf, blockSizeOf, type DraftPool, type EventDraft } from '#libs/domain';
 import { type Db, inTransaction, type PoolClient } from '../pool.ts';
 
 /**
- * Writes a draft: event, sponsors (numbered in their order from 0), waves and pools, in one transaction. Gives the event's id. The
- * draft must be without faults (`findEventFaults`); what the CHECKs refuse rejects as a data error.
+ * Writes a draft: event, sponsors (numbered in their order from 0), waves and pools, which are cut into blocks here, in one
+ * transaction. Gives the event's id. The draft must be without faults (`findEventFaults`); what the CHECKs refuse rejects as a data error.
  */
 export function createEvent(db: Db, draft: EventDraft, createdAtMs: number): Promise<number> {
   return inTransaction(db, async (client) => {
@@ -29,7 +29,7 @@ async function insertEvent(client: PoolClient, draft: EventDraft, createdAtMs: n
       draft.ticketTtlMs,
       draft.staggerMs,
       draft.shakeIntervalMs,
-      draft.blockLifeMs,
+      draft.blockLifeMs ?? null,
       draft.graceMs,
       draft.reissue,
       new Date(createdAtMs),
@@ -60,28 +60,35 @@ async function insertWaves(client: PoolClient, eventId: number, { waves }: Event
   );
 }
 
-async function insertPools(client: PoolClient, eventId: number, { sponsors, waves }: EventDraft): Promise<void> {
+async function insertPools(
+  client: PoolClient,
+  eventId: number,
+  { sponsors, waves, blockLifeMs }: EventDraft,
+): Promise<void> {
   const sponsorNos = new Map(sponsors.map(({ id }, no) => [id, no]));
-  const pools = waves.flatMap(({ no, pools }) =>
-    pools.map((pool) => poolRow(pool, no, sponsorNos.get(pool.sponsorId))),
+  const pools = waves.flatMap(({ no, durationMs, pools }) =>
+    pools.map((pool) => ({
+      wave_no: no,
+      sponsor_no: sponsorNos.get(pool.sponsorId),
+      ...planRow(pool),
+      ...blocksRow(pool, durationMs, blockLifeMs),
+    })),
   );
   await client.query(
     `INSERT INTO pools (event_id, wave_no, sponsor_no, packet_count, budget_fen, min_fen, max_fen, share_portions,
-       share_budget_fen, release_curve, block_size, block_count)
+       share_budget_fen, release_curve, block_size, block_count, block_life_ms)
      SELECT $1, p.wave_no, p.sponsor_no, p.packet_count, p.budget_fen, p.min_fen, p.max_fen, p.share_portions,
-       p.share_budget_fen, p.release_curve, p.block_size, p.block_count
+       p.share_budget_fen, p.release_curve, p.block_size, p.block_count, p.block_life_ms
      FROM ROWS FROM (jsonb_to_recordset($2) AS (wave_no smallint, sponsor_no smallint, packet_count int, budget_fen bigint,
        min_fen int, max_fen int, share_portions smallint, share_budget_fen bigint, release_curve jsonb, block_size smallint,
-       block_count int)) WITH ORDINALITY AS p
+       block_count int, block_life_ms int)) WITH ORDINALITY AS p
      ORDER BY p.ordinality`,
     [eventId, JSON.stringify(pools)],
   );
 }
 
-function poolRow(pool: DraftPool, waveNo: number, sponsorNo: number | undefined): Record<string, unknown> {
+function planRow(pool: DraftPool): Record<string, unknown> {
   return {
-    wave_no: waveNo,
-    sponsor_no: sponsorNo,
     packet_count: pool.packetCount,
     budget_fen: pool.budgetFen,
     min_fen: pool.minFen,
@@ -89,7 +96,15 @@ function poolRow(pool: DraftPool, waveNo: number, sponsorNo: number | undefined)
     share_portions: pool.sharePortions,
     share_budget_fen: pool.shareBudgetFen,
     release_curve: pool.releaseCurve,
-    block_size: blockSizeOf(pool.packetCount),
-    block_count: blockCountOf(pool.packetCount),
+  };
+}
+
+/** How the pool is cut into blocks, and how long they live. */
+function blocksRow(pool: DraftPool, durationMs: number, blockLifeMs: number | undefined): Record<string, number> {
+  const shape = { ...pool, blockSize: blockSizeOf(pool.packetCount, durationMs) };
+  return {
+    block_size: shape.blockSize,
+    block_count: blockCountOf(shape),
+    block_life_ms: blockLifeMs ?? blockLifeMsOf(shape, durationMs),
   };
 }

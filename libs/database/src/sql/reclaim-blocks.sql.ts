@@ -10,16 +10,15 @@ export interface Reclaim {
 
 /**
  * out → reclaimed for the candidates that are still out, in that epoch, past their time and without an open dead letter
- * (invariants 3, 9); those with every packet granted are closed at once. Gives how many of each; candidates that do not meet the
- * guards are passed over.
+ * (invariants 3, 9); those with every packet granted are closed at once. Gives the pools of those that were reclaimed, one entry per
+ * block, and how many were closed; candidates that do not meet the guards are passed over.
  */
-export function reclaimBlocks(db: Db, reclaim: Reclaim): Promise<{ reclaimed: number; closed: number }> {
+export function reclaimBlocks(db: Db, reclaim: Reclaim): Promise<{ reclaimed: number[]; closed: number }> {
   return inTransaction(db, async (client) => {
     const locked = await lockDue(client, reclaim);
-    if (locked.length === 0) return { reclaimed: 0, closed: 0 };
-    const states = await move(client, locked);
-    const closed = states.filter((state) => state === 'closed').length;
-    return { reclaimed: states.length - closed, closed };
+    const moved = locked.length === 0 ? [] : await move(client, locked);
+    const reclaimed = moved.filter(({ state }) => state === 'reclaimed').map(({ pool_id }) => pool_id);
+    return { reclaimed, closed: moved.length - reclaimed.length };
   });
 }
 
@@ -48,9 +47,14 @@ async function lockDue(client: PoolClient, { nowMs, candidates }: Reclaim): Prom
   return rows;
 }
 
+interface Moved {
+  readonly pool_id: number;
+  readonly state: 'reclaimed' | 'closed';
+}
+
 /** A statement of its own: its snapshot is younger than the locks, so it sees every grant that was booked before them. */
-async function move(client: PoolClient, locked: readonly Locked[]): Promise<('reclaimed' | 'closed')[]> {
-  const { rows } = await client.query<{ state: 'reclaimed' | 'closed' }>(
+async function move(client: PoolClient, locked: readonly Locked[]): Promise<Moved[]> {
+  const { rows } = await client.query<Moved>(
     `UPDATE blocks b
      SET state = CASE WHEN g.count = least(p.block_size, p.packet_count - n.block_no * p.block_size)
        THEN 'closed' ELSE 'reclaimed' END
@@ -60,9 +64,9 @@ async function move(client: PoolClient, locked: readonly Locked[]): Promise<('re
        SELECT count(*) FROM grants WHERE ${packetsOfBlock('packet_id', 'n.pool_id', 'n.block_no')}
      ) g
      WHERE b.pool_id = n.pool_id AND b.block_no = n.block_no AND b.state = 'out'
-     RETURNING b.state`,
+     RETURNING b.pool_id, b.state`,
     [locked.map(({ pool_id }) => pool_id), locked.map(({ block_no }) => block_no)],
   );
   if (rows.length !== locked.length) throw new Error(`${rows.length} of ${locked.length} locked blocks were reclaimed`);
-  return rows.map(({ state }) => state);
+  return rows;
 }

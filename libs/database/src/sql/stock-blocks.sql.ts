@@ -10,58 +10,70 @@ export interface StockedBlockRow {
   readonly mask: Uint8Array;
 }
 
-export interface Stocking {
+export interface PoolStocking {
   readonly poolId: number;
   /** The release target: blocks before it may be out. Absolute, so that stocking twice releases nothing twice. */
   readonly upToBlock: number;
-  /** Most blocks of this call. */
+  /** Most blocks of the pool in this call. */
   readonly countMax: number;
   readonly issueUntilMs: number;
+}
+
+export interface Stocking {
+  /** Each pool once, of any events. */
+  readonly pools: readonly PoolStocking[];
   readonly stockedAtMs: number;
 }
 
 /**
- * planned → out: advances the pool's `next_block` and writes a row for each block that it passes, epoch 1, all indexes, in one
- * transaction. Gives the blocks, in order; none when the target is reached, the pool is used up or its event is neither armed
- * nor live. Only when this has committed may a block be pushed to the stock (invariant 2).
+ * planned → out: advances the pools' `next_block` and writes a row for each block that they pass, epoch 1, all indexes, in one
+ * transaction for all of them. Gives the blocks, each pool's in order; none of a pool whose target is reached, that is used up, or whose
+ * event is neither armed nor live. Only when this has committed may a block be pushed to the stock (invariant 2).
  */
-export function stockBlocks(db: Db, stocking: Stocking): Promise<StockedBlockRow[]> {
+export function stockBlocks(db: Db, { pools, stockedAtMs }: Stocking): Promise<StockedBlockRow[]> {
   return inTransaction(db, async (client) => {
-    const advance = await advancePool(client, stocking);
-    if (advance === undefined) return [];
-    const blocks = newBlocks(stocking, advance);
-    await insertBlocks(client, blocks, stocking.stockedAtMs);
+    const advances = await advancePools(client, pools);
+    const untilMs = new Map(pools.map(({ poolId, issueUntilMs }) => [poolId, issueUntilMs]));
+    const blocks = advances.flatMap((advance) => newBlocks(advance, untilMs.get(advance.poolId)!));
+    if (blocks.length > 0) await insertBlocks(client, blocks, stockedAtMs);
     return blocks;
   });
 }
 
 interface Advance {
+  readonly poolId: number;
   readonly first: number;
   readonly end: number;
   readonly packetCount: number;
+  readonly blockSize: number;
 }
 
-async function advancePool(client: PoolClient, stocking: Stocking): Promise<Advance | undefined> {
-  // the share lock keeps the event from being closed until this commits
-  const { rows } = await client.query<{ first: number; end: number; packet_count: number }>(
-    `WITH event AS (
-       SELECT e.id FROM events e JOIN pools p ON p.event_id = e.id
-       WHERE p.id = $1 AND e.state IN ('armed', 'live') FOR SHARE OF e
+async function advancePools(client: PoolClient, pools: readonly PoolStocking[]): Promise<Advance[]> {
+  // the share lock keeps the events from being closed until this commits; pools are locked in one order
+  const { rows } = await client.query<Advance>(
+    `WITH event AS MATERIALIZED (
+       SELECT e.id FROM events e
+       WHERE e.id IN (SELECT p.event_id FROM pools p WHERE p.id = ANY ($1::int[])) AND e.state IN ('armed', 'live')
+       ORDER BY e.id FOR SHARE OF e
+     ), due AS MATERIALIZED (
+       SELECT p.id, least(p.block_count, w.up_to, p.next_block + w.count_max) AS end_block
+       FROM unnest($1::int[], $2::int[], $3::int[]) AS w (pool_id, up_to, count_max)
+       JOIN pools p ON p.id = w.pool_id JOIN event ON event.id = p.event_id
+       ORDER BY p.id FOR UPDATE OF p
      )
-     UPDATE pools p SET next_block = least(p.block_count, $2, p.next_block + $3)
-     FROM event
-     WHERE p.id = $1 AND p.event_id = event.id AND p.next_block < least(p.block_count, $2, p.next_block + $3)
-     RETURNING old.next_block AS first, new.next_block AS end, p.packet_count`,
-    [stocking.poolId, stocking.upToBlock, stocking.countMax],
+     UPDATE pools p SET next_block = due.end_block FROM due WHERE p.id = due.id AND p.next_block < due.end_block
+     RETURNING p.id AS "poolId", old.next_block AS first, new.next_block AS end, p.packet_count AS "packetCount",
+       p.block_size AS "blockSize"`,
+    [pools.map(({ poolId }) => poolId), pools.map(({ upToBlock }) => upToBlock), pools.map(({ countMax }) => countMax)],
   );
-  const row = rows[0];
-  return row && { first: row.first, end: row.end, packetCount: row.packet_count };
+  return rows;
 }
 
-function newBlocks({ poolId, issueUntilMs }: Stocking, { first, end, packetCount }: Advance): StockedBlockRow[] {
+function newBlocks(advance: Advance, issueUntilMs: number): StockedBlockRow[] {
+  const { poolId, first, end } = advance;
   return Array.from({ length: end - first }, (_, i) => {
     const blockNo = first + i;
-    return { poolId, blockNo, epoch: 1, issueUntilMs, mask: fullMask(packetsInBlock({ packetCount }, blockNo)) };
+    return { poolId, blockNo, epoch: 1, issueUntilMs, mask: fullMask(packetsInBlock(advance, blockNo)) };
   });
 }
 

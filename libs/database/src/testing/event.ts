@@ -4,12 +4,13 @@ import {
   canonicalPlan,
   commitmentOf,
   type DraftPool,
-  deriveBlockAmounts,
   derivePortions,
+  deriveRunAmounts,
   type EventDraft,
   packetIdOf,
   packetRefOf,
   packetsInBlock,
+  runPositionOf,
 } from '#libs/domain';
 import type { Db } from '../pool.ts';
 import { type EventRecord, loadEvents, type PoolRecord } from '../read/load-events.ts';
@@ -47,7 +48,7 @@ export function draftOf(
     graceMs: 2_000,
     reissue: 'event',
     sponsors,
-    waves: [{ no: 0, startsAtMs: t0, durationMs: 60_000, pools }],
+    waves: [{ no: 0, startsAtMs: t0, durationMs: 30_000, pools }],
     ...event,
   };
 }
@@ -72,7 +73,7 @@ export async function startEvent(db: TestDatabase, draft: EventDraft): Promise<E
   const eventId = await armDraft(db, draft);
   await moveEvent(db.pool, { eventId, from: 'armed', to: 'live', atMs: t0 });
   const event = await loadEvent(db, eventId);
-  for (const { poolId, blockCount } of event.pools) await stockAll(db.pool, poolId, blockCount);
+  await stockAll(db.pool, event.pools);
   return await loadEvent(db, eventId);
 }
 
@@ -91,8 +92,14 @@ export async function armDraft(db: TestDatabase, draft: EventDraft): Promise<num
   return eventId;
 }
 
-function stockAll(db: Db, poolId: number, blockCount: number) {
-  return stockBlocks(db, { poolId, upToBlock: blockCount, countMax: blockCount, issueUntilMs, stockedAtMs: t0 });
+function stockAll(db: Db, pools: readonly PoolRecord[]) {
+  const all = pools.map(({ poolId, blockCount }) => ({
+    poolId,
+    upToBlock: blockCount,
+    countMax: blockCount,
+    issueUntilMs,
+  }));
+  return stockBlocks(db, { pools: all, stockedAtMs: t0 });
 }
 
 export async function loadEvent(db: TestDatabase, eventId: number): Promise<EventRecord> {
@@ -111,8 +118,8 @@ export function packetIdsOf(pool: PoolRecord): bigint[] {
 
 /** The amount of a packet as it derives from the tests' secret. */
 export function amountOf(pool: PoolRecord, packetId: bigint): number {
-  const { blockNo, index } = packetRefOf(packetId);
-  return deriveBlockAmounts(testSecret, pool, blockNo)[index]!;
+  const { runNo, position } = runPositionOf(pool, packetRefOf(packetId));
+  return deriveRunAmounts(testSecret, pool, runNo)[position]!;
 }
 
 /** An open of the event's packet `n` of one sponsor's pool by a user, with its true amount. */
