@@ -18,7 +18,7 @@ const ownHeader = encode({ alg: 'HS256' });
 
 /**
  * Session tokens by a shared secret: JWTs with HS256, verified within one turn of the event loop. A few microseconds, where jose, which
- * goes through WebCrypto and promises, takes about eighty; at the start of an event every session is new, and that is the load that
+ * goes through WebCrypto and promises, takes about forty; at the start of an event every session is new, and that is the load that
  * counts. The rules are jose's as the gateway would call it (the test compares the two, token by token), in two places stricter: the
  * signature must be the canonical text, and a header that names `crit` is refused. The algorithm is pinned.
  */

@@ -9,8 +9,8 @@ import { SessionTable } from './session-table.ts';
 
 /** A cached session is verified again after this, so that a key taken out of the JWKS stops working. */
 const sessionCachedMaxMs = 10 * 60_000;
-/** Longer tokens are refused unread. */
-const sessionTokenCharsMax = 4096;
+/** Longer headers are refused unread: a token of 4096 characters and the word before it. */
+const authorizationCharsMax = 4096 + 'Bearer '.length;
 /** Verifications by JWKS under way: one more is refused rather than queued. */
 const verificationsMax = 2000;
 /** Clocks of issuer and gateway may differ by this. */
@@ -63,12 +63,13 @@ export class SessionVerifier {
 
   /** The session of an Authorization header that was verified before. */
   cached(authorization: string | undefined): Session | undefined {
-    return authorization === undefined ? undefined : this.table.find(authorization, Date.now());
+    if (authorization === undefined || authorization.length > authorizationCharsMax) return undefined;
+    return this.table.find(authorization, Date.now());
   }
 
   /** True for a header that was verified before, even if it must be verified again by now: it is no new session. */
   knows(authorization: string): boolean {
-    return this.table.knows(authorization);
+    return authorization.length <= authorizationCharsMax && this.table.knows(authorization);
   }
 
   /**
@@ -76,7 +77,8 @@ export class SessionVerifier {
    */
   verifyNow(authorization: string | undefined): Session | 'later' | 'refused' {
     const token = bearerToken(authorization);
-    if (authorization === undefined || token === undefined || token.length > sessionTokenCharsMax) return 'refused';
+    if (authorization === undefined || token === undefined || authorization.length > authorizationCharsMax)
+      return 'refused';
     const nowMs = Date.now();
     const subject = this.secretTokens?.verify(token, nowMs);
     if (subject !== undefined) return this.keep(authorization, subject, nowMs);

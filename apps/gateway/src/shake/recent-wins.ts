@@ -66,9 +66,10 @@ export class RecentWins {
     let looks = Math.min(this.users.size, sweepUsersMax);
     for (const [key, entry] of this.users) {
       if (looks-- <= 0) return;
-      const wins = mergeShakeStates([entry], nowMs);
       this.users.delete(key);
-      if (wins.length > 0) this.users.set(key, wins.length === entry.wins.length ? entry : { ...entry, wins });
+      // most entries are as they were; merging each of them took 3 % of a gateway that many win at
+      const wins = entry.wins.some((win) => isPast(win, nowMs)) ? mergeShakeStates([entry], nowMs) : entry.wins;
+      if (wins.length > 0) this.users.set(key, wins === entry.wins ? entry : { ...entry, wins });
     }
   }
 
@@ -78,6 +79,8 @@ export class RecentWins {
     if (this.users.size > this.usersMax) this.users.delete(this.users.keys().next().value!);
   }
 }
+
+const isPast = ({ expiresAtMs }: ShakeWin, nowMs: number): boolean => expiresAtMs !== 0 && expiresAtMs <= nowMs;
 
 /** The leading 53 of the 64 bits: that two of the users remembered share them does not happen. */
 const keyOf = ({ low, high }: UserHash): number => high * 0x20_0000 + (low >>> 11);

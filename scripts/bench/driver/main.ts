@@ -1,0 +1,24 @@
+/** A driver process: does the plan in its argument, tells its parent how it went, and ends. */
+import { loadByArrivals } from './arrivals-load.ts';
+import { loadByCrowd } from './crowd-load.ts';
+import { loadOnce } from './once-load.ts';
+import type { DriverMessage, DriverPlan, DriverResult } from './plans.ts';
+
+process.on('disconnect', () => process.exit(1));
+const tell = (message: DriverMessage): Promise<void> =>
+  new Promise((resolve) => process.send!(message, () => resolve()));
+
+const plan = JSON.parse(process.argv[2]!) as DriverPlan;
+await tell({ kind: 'done', result: await load(plan, () => void tell({ kind: 'started' })) });
+process.exit();
+
+function load(todo: DriverPlan, onStarted: () => void): Promise<DriverResult<DriverPlan>> {
+  switch (todo.mode) {
+    case 'arrivals':
+      return loadByArrivals(todo, onStarted);
+    case 'crowd':
+      return loadByCrowd(todo, onStarted);
+    case 'once':
+      return loadOnce(todo, onStarted);
+  }
+}

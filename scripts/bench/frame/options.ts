@@ -1,0 +1,76 @@
+import { parseArgs } from 'node:util';
+
+export interface BenchOptions {
+  /** Names of suites, in the registry's order. */
+  readonly suiteNames: readonly string[];
+  /** Undefined: all parts. */
+  readonly partNames: ReadonlySet<string> | undefined;
+  readonly isJson: boolean;
+  readonly isQuick: boolean;
+}
+
+/** What the command line may name. */
+export interface Known {
+  readonly name: string;
+  readonly about: string;
+  readonly partNames: readonly string[];
+}
+
+/** Options that cannot be used; `message` names every one of them. */
+export class OptionsError extends Error {
+  override readonly name = 'OptionsError';
+}
+
+export function usageOf(suites: readonly Known[]): string {
+  const lines = suites.map(
+    ({ name, about, partNames }) => `  ${name.padEnd(12)} ${about}\n${' '.repeat(15)}parts: ${partNames.join(', ')}`,
+  );
+  return `npm run bench -- [suite …] [options]
+${lines.join('\n')}
+  --json       prints one JSON object last
+  --quick      shorter and fewer runs: for development, not for figures
+  --parts A,B  these parts of the suites alone`;
+}
+
+const definitions = {
+  json: { type: 'boolean', default: false },
+  quick: { type: 'boolean', default: false },
+  parts: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const;
+
+/** Reads the command line; `help` when it asks for it. @throws OptionsError naming every fault. */
+export function parseOptions(args: readonly string[], suites: readonly Known[]): BenchOptions | 'help' {
+  const { values, positionals } = parsed(args);
+  if (values.help) return 'help';
+  const known = suites.map(({ name }) => name);
+  const chosen = positionals.length === 0 ? suites : suites.filter(({ name }) => positionals.includes(name));
+  const parts = values.parts?.split(',').filter((name) => name !== '');
+  const knownParts = chosen.flatMap(({ partNames }) => partNames);
+  const faults = [
+    ...unknownOf('suite', positionals, known),
+    ...unknownOf('part', parts ?? [], knownParts),
+    ...(parts?.length === 0 ? ['--parts names none'] : []),
+  ];
+  if (faults.length > 0) throw new OptionsError(faults.join('\n'));
+  return {
+    suiteNames: chosen.map(({ name }) => name),
+    partNames: parts === undefined ? undefined : new Set(parts),
+    isJson: values.json,
+    isQuick: values.quick,
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: definitions, allowPositionals: true });
+  } catch (cause) {
+    throw new OptionsError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+function unknownOf(kind: string, names: readonly string[], known: readonly string[]): string[] {
+  return names
+    .filter((name) => !known.includes(name))
+    .map((name) => `There is no ${kind} "${name}": ${known.join(', ')}`);
+}

@@ -1,0 +1,5 @@
+import { shakesSuite } from '../shakes/shakes-suite.ts';
+import type { Suite } from './suite.ts';
+
+/** Every suite of `npm run bench`, in the order in which they run. */
+export const suites: readonly Suite[] = [shakesSuite];
