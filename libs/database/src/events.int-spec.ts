@@ -8,11 +8,11 @@ import { createEvent } from './sql/create-event.sql.ts';
 import { findViolations } from './sql/find-violations.sql.ts';
 import { loadEventSecret } from './sql/load-event-secret.sql.ts';
 import { moveEvent } from './sql/move-event.sql.ts';
-import { readPoolSums } from './sql/pool-sums.sql.ts';
 import { type Settling, settleEvent } from './sql/settle-event.sql.ts';
 import { settleGrabs } from './sql/settle-grabs.sql.ts';
 import { settleOpens } from './sql/settle-opens.sql.ts';
 import { armDraft, draftOf, grabOf, loadEvent, openOf, startEvent, t0, testSecret } from './testing/event.ts';
+import { readPoolSums } from './testing/pool-sums.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
 let db: TestDatabase;

@@ -1,4 +1,15 @@
 /** PostgreSQL: pools, migrations, and one operation per file. Money is SQL; Prisma serves plain reads. */
+export {
+  type AuditRunner,
+  type AuditStep,
+  auditAllWallets,
+  auditEvent,
+  auditPart,
+  grabPacketsOf,
+  type LedgerPart,
+  on,
+  onSnapshots,
+} from './audit-event.ts';
 export { isBlocked, isDatabaseAway, isDataError, isRetryable } from './errors.ts';
 export { applyMigrations, assertMigrated, MigrationError } from './migrations.ts';
 export {
@@ -22,7 +33,12 @@ export {
 } from './read/load-events.ts';
 export { type AuditRecord, listAuditEntries, readDegradation } from './read/operations.ts';
 export { type Arming, armEvent } from './sql/arm-event.sql.ts';
+export type { GrabsPage } from './sql/audit-grabs.sql.ts';
+export type { GrantsPage } from './sql/audit-grants.sql.ts';
+export { type PacketRange, rangeAt, rowsPerPage } from './sql/audit-page.ts';
+export { type AuditedPool, auditPools, type PoolsAudit } from './sql/audit-pools.sql.ts';
 export { beginSettlement } from './sql/begin-settlement.sql.ts';
+export { type BookedSince, isIn, poolIdOf, readBookedSince, readWatermarkMs } from './sql/booked-since.sql.ts';
 export { closeBlocks } from './sql/close-blocks.sql.ts';
 export { closeDeadLetter } from './sql/close-dead-letter.sql.ts';
 export { countOpenDeadLetters } from './sql/count-dead-letters.sql.ts';
@@ -30,7 +46,6 @@ export { countReclaimed } from './sql/count-reclaimed.sql.ts';
 export { createEvent } from './sql/create-event.sql.ts';
 export { findEventState } from './sql/find-event-state.sql.ts';
 export { findPacket } from './sql/find-packet.sql.ts';
-export { findViolations, type Violation, violationRules } from './sql/find-violations.sql.ts';
 export type { GrantRecord } from './sql/grant-record.ts';
 export { insertAuditEntry, type NewAuditEntry } from './sql/insert-audit-entry.sql.ts';
 export { type DeadLetterKind, insertDeadLetters, type NewDeadLetter } from './sql/insert-dead-letters.sql.ts';
@@ -40,7 +55,6 @@ export { listReclaimable, type ReclaimCandidate } from './sql/list-reclaimable.s
 export { loadEventSecret } from './sql/load-event-secret.sql.ts';
 export { type EventMove, moveEvent } from './sql/move-event.sql.ts';
 export { type PacketLedgerStatus, type PacketQuestion, readPacketStatus } from './sql/packet-status.sql.ts';
-export { type PoolSums, readPoolSums } from './sql/pool-sums.sql.ts';
 export { findGrab, type GrabRecord, listGrabs, readShare, type ShareRecord } from './sql/read-share.sql.ts';
 export { readWallet } from './sql/read-wallet.sql.ts';
 export { type Reclaim, reclaimBlocks } from './sql/reclaim-blocks.sql.ts';
@@ -57,11 +71,5 @@ export {
   settleOpens,
 } from './sql/settle-opens.sql.ts';
 export { type PoolStocking, type StockedBlockRow, type Stocking, stockBlocks } from './sql/stock-blocks.sql.ts';
-export {
-  type GrabbedPortion,
-  type GrantedPacket,
-  type LedgerStream,
-  streamGrabs,
-  streamGrants,
-} from './sql/stream-ledger.sql.ts';
 export { createStockerPool, keepStockerLock, withStockerLock } from './stocker-lock.ts';
+export { type Violation, type ViolationRule, violationRules } from './violation.ts';

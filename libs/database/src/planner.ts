@@ -1,7 +1,7 @@
 import type { Db } from './pool.ts';
 
 /** Ways to run a statement that can be forbidden; see PostgreSQL's "Planner Method Configuration". */
-export type PlannerSetting = 'enable_bitmapscan' | 'enable_nestloop' | 'enable_sort';
+export type PlannerSetting = 'enable_bitmapscan' | 'enable_nestloop' | 'enable_seqscan' | 'enable_sort';
 
 /**
  * Forbids or allows ways to run the statements that follow in this transaction; does nothing outside of one. For statements whose

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { derivePortions } from '#libs/domain';
-import { inSnapshot } from './pool.ts';
+import { derivePortions, type PoolPlan } from '#libs/domain';
+import { auditAllWallets, auditEvent, on } from './audit-event.ts';
+import { type Db, inSnapshot } from './pool.ts';
 import type { EventRecord, PoolRecord } from './read/load-events.ts';
-import { findViolations, violationRules } from './sql/find-violations.sql.ts';
-import { readPoolSums } from './sql/pool-sums.sql.ts';
+import { findViolations } from './sql/find-violations.sql.ts';
 import { settleGrabs } from './sql/settle-grabs.sql.ts';
 import { type OpenClaim, settleOpens } from './sql/settle-opens.sql.ts';
-import { streamGrabs, streamGrants } from './sql/stream-ledger.sql.ts';
 import { amountOf, draftOf, grabOf, openOf, packetIdsOf, startEvent, t0, testSecret } from './testing/event.ts';
+import { readPoolSums } from './testing/pool-sums.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
+import { type Violation, violationRules } from './violation.ts';
 
 let db: TestDatabase;
 
@@ -33,21 +34,24 @@ async function busyEvent(): Promise<{ event: EventRecord; opens: OpenClaim[] }> 
 
 /** What nobody has, from the derived amounts alone. */
 async function unclaimedFen(pool: PoolRecord): Promise<number> {
-  const granted = new Set<bigint>();
-  const taken = new Map<bigint, Set<number>>();
-  for await (const page of streamGrants(db.pool, { poolId: pool.poolId, pageSize: 7 })) {
-    for (const { packetId } of page) granted.add(packetId);
-  }
-  for await (const page of streamGrabs(db.pool, { poolId: pool.poolId, pageSize: 7 })) {
-    for (const { packetId, portion } of page) taken.set(packetId, (taken.get(packetId) ?? new Set()).add(portion));
-  }
-  let unclaimed = 0;
-  for (const packetId of packetIdsOf(pool)) {
-    if (!granted.has(packetId)) unclaimed += amountOf(pool, packetId);
-    derivePortions(testSecret, pool, packetId).forEach((portionFen, i) => {
-      if (!taken.get(packetId)?.has(i + 1)) unclaimed += portionFen;
+  const granted = new Set<number>();
+  const taken = new Set<string>();
+  for await (const step of auditEvent(on(db.pool), pool.eventId)) {
+    if (step.step !== 'grants' && step.step !== 'grabs') continue;
+    const { page } = step;
+    if (step.pool.poolId !== pool.poolId) continue;
+    page.offsets.forEach((offset, i) => {
+      if (step.step === 'grants') granted.add(page.firstPacketNo + offset);
+      else taken.add(`${page.firstPacketNo + offset}/${step.page.portions[i]}`);
     });
   }
+  let unclaimed = 0;
+  packetIdsOf(pool).forEach((packetId, packetNo) => {
+    if (!granted.has(packetNo)) unclaimed += amountOf(pool, packetId);
+    derivePortions(testSecret, pool as PoolPlan, packetId).forEach((portionFen, i) => {
+      if (!taken.has(`${packetNo}/${i + 1}`)) unclaimed += portionFen;
+    });
+  });
   return unclaimed;
 }
 
@@ -74,20 +78,6 @@ describe('the equation', () => {
       expect(grantedFen + grabbedFen + refundedFen + (await unclaimedFen(pool))).toBe(fundedFen);
     }
   });
-
-  it('streams each page once and ends, also when the last page is full', async () => {
-    const { event } = await busyEvent();
-    const pagesOf = async (pageSize: number) => {
-      const pages: number[] = [];
-      for await (const page of streamGrants(db.pool, { poolId: event.pools[0]!.poolId, pageSize }))
-        pages.push(page.length);
-      return pages;
-    };
-    expect(await pagesOf(10)).toEqual([10, 10]);
-    expect(await pagesOf(15)).toEqual([15, 5]);
-    expect(await pagesOf(100)).toEqual([20]);
-    for await (const _ of streamGrants(db.pool, { poolId: 16_777_215, pageSize: 10 })) expect.unreachable();
-  });
 });
 
 describe('findViolations', () => {
@@ -102,6 +92,8 @@ describe('findViolations', () => {
   const corruptions: Readonly<Record<string, string>> = {
     transfer_accounts: "UPDATE transfers SET credit_account = 999999999 WHERE event_id = $1 AND kind = 'fund'",
     transfer_event: "UPDATE transfers SET event_id = 999999 WHERE event_id = $1 AND kind = 'grant'",
+    stray: `INSERT INTO transfers (kind, ref, portion, debit_account, credit_account, amount_fen, event_id, pool_id)
+      VALUES ('grant', 16000000::bigint << 39, 0, 1, 2, 5, $1, 16000000)`,
     fund: "UPDATE transfers SET amount_fen = amount_fen - 1 WHERE event_id = $1 AND kind = 'fund'",
     refund: `INSERT INTO transfers (kind, ref, portion, debit_account, credit_account, amount_fen, event_id, pool_id)
       SELECT 'refund', id, 0, account_id, 1, 5, $1, id FROM pools WHERE event_id = $1`,
@@ -111,7 +103,7 @@ describe('findViolations', () => {
     wallet_balance: `UPDATE accounts SET balance_fen = balance_fen + 1
       WHERE id IN (SELECT account_id FROM grants WHERE event_id = $1)`,
     per_user_max: 'UPDATE events SET per_user_max = 1 WHERE id = $1',
-    one_per_sponsor: `UPDATE pools SET sponsor_no = 0 WHERE event_id = $1`,
+    one_per_sponsor: 'UPDATE pools SET sponsor_no = 0 WHERE event_id = $1',
     grant_plan: 'UPDATE pools SET max_fen = 100, min_fen = 100 WHERE event_id = $1',
     grant_block: 'UPDATE grants SET epoch = 2 WHERE event_id = $1 AND ordinal = 1',
     grab_plan: 'DELETE FROM grabs WHERE event_id = $1 AND portion = 1',
@@ -120,25 +112,122 @@ describe('findViolations', () => {
       revealed_secret = 'x' WHERE id = $1`,
   };
 
+  /** Faults that break a rule in another way than the one above. */
+  const furtherCorruptions: ReadonlyArray<readonly [rule: string, what: string, corruption: string]> = [
+    ['grant_transfer', 'a transfer without a grant', 'DELETE FROM grants WHERE event_id = $1 AND ordinal = 1'],
+    ['grant_transfer', 'a grant without a transfer', "DELETE FROM transfers WHERE event_id = $1 AND kind = 'grant'"],
+    ['grab_transfer', 'a grab without a transfer', "DELETE FROM transfers WHERE event_id = $1 AND kind = 'grab'"],
+    ['grab_plan', 'a grab of a packet that nobody has', 'DELETE FROM grants WHERE event_id = $1'],
+    [
+      'wallet_balance',
+      'money that nobody gave',
+      'UPDATE accounts SET balance_fen = 7 WHERE id = (SELECT max(account_id) FROM grants WHERE event_id = $1)',
+    ],
+    [
+      'transfer_accounts',
+      'a credited account that is gone',
+      'DELETE FROM accounts a USING grants g WHERE g.event_id = $1 AND a.id = g.account_id',
+    ],
+    [
+      'transfer_accounts',
+      'a sponsor that is credited as a wallet',
+      `WITH g AS (UPDATE grants SET account_id = (SELECT min(account_id) FROM sponsors WHERE event_id = $1)
+         WHERE packet_id = (SELECT min(packet_id) FROM grants WHERE event_id = $1) RETURNING packet_id, account_id)
+       UPDATE transfers t SET credit_account = g.account_id FROM g WHERE t.kind = 'grant' AND t.ref = g.packet_id`,
+    ],
+    [
+      'stocked_blocks',
+      'a block that nobody stocked',
+      `UPDATE blocks SET block_no = 1000 WHERE block_no = 31 AND pool_id IN (SELECT id FROM pools WHERE event_id = $1)`,
+    ],
+  ];
+
   it('has a test for each of its rules', () => {
     expect(Object.keys(corruptions)).toEqual(violationRules);
   });
 
-  it.each(Object.entries(corruptions))('finds what breaks the rule %s', async (rule, corruption) => {
-    const { event } = await busyEvent();
+  /** What the audit finds after the corruption, of which nothing stays. */
+  async function violationsAfter(corruption: string, ids: readonly number[], work = findingsOf): Promise<Violation[]> {
     const client = await db.pool.connect();
     try {
       await client.query('BEGIN');
       await client.query('SET LOCAL session_replication_role = replica');
-      const { rowCount } = await client.query(corruption, [event.id]);
+      const { rowCount } = await client.query(corruption, [ids[0]]);
       expect(rowCount).toBeGreaterThan(0);
-      const violations = await findViolations(client, { eventId: event.id, limitPerRule: 3 });
-      expect(violations.map((violation) => violation.rule)).toContain(rule);
-      expect(violations.filter((violation) => violation.rule === rule).length).toBeLessThanOrEqual(3);
+      return await work(client, ids.at(-1)!);
     } finally {
       await client.query('ROLLBACK');
       client.release();
     }
+  }
+
+  const findingsOf = (client: Db, eventId: number) => findViolations(client, { eventId, limitPerRule: 3 });
+  const walletFindings = async (client: Db): Promise<Violation[]> => {
+    const found: Violation[] = [];
+    for await (const { violations } of auditAllWallets(on(client))) found.push(...violations);
+    return found;
+  };
+
+  it.each(Object.entries(corruptions))('finds what breaks the rule %s', async (rule, corruption) => {
+    const { event } = await busyEvent();
+    const violations = await violationsAfter(corruption, [event.id]);
+    expect(violations.map((violation) => violation.rule)).toContain(rule);
+    expect(violations.filter((violation) => violation.rule === rule).length).toBeLessThanOrEqual(3);
+  });
+
+  it.each(furtherCorruptions)('finds by %s: %s', async (rule, _, corruption) => {
+    const { event } = await busyEvent();
+    const violations = await violationsAfter(corruption, [event.id]);
+    expect(violations.map((violation) => violation.rule)).toContain(rule);
+  });
+
+  it('holds the wallets of an event against their transfers of all events', async () => {
+    const other = await busyEvent();
+    const event = await startEvent(db, draftOf(1));
+    const opens = Array.from({ length: 5 }, (_, n) => openOf(event, `u${other.event.id}-${n}`, { n }));
+    await settleOpens(db.pool, opens);
+    const corruption = "UPDATE transfers SET amount_fen = amount_fen + 1 WHERE event_id = $1 AND kind = 'grant'";
+    const violations = await violationsAfter(corruption, [other.event.id, event.id]);
+    expect(violations.map(({ rule }) => rule)).toEqual(['wallet_balance', 'wallet_balance', 'wallet_balance']);
+  });
+
+  it('looks at all wallets, those of no event too', async () => {
+    const { event } = await busyEvent();
+    expect(await walletFindings(db.pool)).toEqual([]);
+    const giveAway = "INSERT INTO accounts (kind, name, balance_fen) VALUES ('wallet', 'thief-' || $1::int, 5)";
+    const gone = "DELETE FROM transfers WHERE event_id = $1 AND kind = 'grab' AND portion = 1";
+    expect((await violationsAfter(giveAway, [event.id], walletFindings)).map(({ rule }) => rule)).toEqual([
+      'wallet_balance',
+    ]);
+    expect((await violationsAfter(gone, [event.id], walletFindings)).map(({ rule }) => rule)).toContain(
+      'wallet_balance',
+    );
+  });
+
+  it('goes through pools of many pages, and of blocks smaller than a run, to their last packet', async () => {
+    const event = await startEvent(
+      db,
+      draftOf(1, {}, { packetCount: 20_000, budgetFen: 2_000_000, shareBudgetFen: 600_000 }),
+    );
+    const last = packetIdsOf(event.pools[0]!).length - 1;
+    const opens = [0, 255, 256, 8191, 8192, 16_500, last].map((n) => openOf(event, `far-${n}`, { n }));
+    await settleOpens(db.pool, opens);
+    await settleGrabs(
+      db.pool,
+      opens.map((open) => grabOf(event, open, 'far-friend')),
+    );
+    const seen: Record<string, number[]> = { grants: [], grabs: [] };
+    for await (const step of auditEvent(on(db.pool), event.id)) {
+      if (step.step !== 'grants' && step.step !== 'grabs') continue;
+      seen[step.step]!.push(
+        ...step.page.offsets.map((offset) => step.page.firstPacketNo + offset).sort((a, b) => a - b),
+      );
+    }
+    expect(seen).toEqual({
+      grants: [0, 255, 256, 8191, 8192, 16_500, last],
+      grabs: [0, 255, 256, 8191, 8192, 16_500, last],
+    });
+    expect(await findViolations(db.pool, { eventId: event.id, limitPerRule: 3 })).toEqual([]);
   });
 
   it('a snapshot does not move while the lanes go on, and writes nothing', async () => {

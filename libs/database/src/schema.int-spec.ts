@@ -94,7 +94,7 @@ describe('the constraints behind the invariants', () => {
     ['a transfer moves something (8)', 'transfers', 'CHECK ((amount_fen > 0))'],
     ['a wallet is never in debt (8)', 'accounts', 'CHECK ((balance_fen >= 0))'],
     ['a portion is given once (7)', 'grabs', 'PRIMARY KEY (packet_id, portion)'],
-    ['a friend grabs a share once (7)', 'grabs', 'UNIQUE (packet_id, account_id)'],
+    ['a friend grabs a share once (7)', 'grabs', 'UNIQUE (account_id, packet_id)'],
     ['only what is granted is shared', 'grabs', 'FOREIGN KEY (packet_id) REFERENCES grants(packet_id)'],
     ['no more blocks than planned are stocked', 'pools', 'CHECK (((next_block >= 0) AND (next_block <= block_count)))'],
   ])('%s', async (_what, table, definition) => {

@@ -4,12 +4,12 @@ import type { Pool } from './pool.ts';
 import { beginSettlement } from './sql/begin-settlement.sql.ts';
 import { findViolations } from './sql/find-violations.sql.ts';
 import { moveEvent } from './sql/move-event.sql.ts';
-import { readPoolSums } from './sql/pool-sums.sql.ts';
 import { listGrabs } from './sql/read-share.sql.ts';
 import { type GrabClaim, settleGrabs } from './sql/settle-grabs.sql.ts';
 import { type OpenClaim, type OpenSettlement, settleOpens } from './sql/settle-opens.sql.ts';
 import { draftOf, grabOf, openOf, packetIdsOf, poolOfSponsor, startEvent, t0 } from './testing/event.ts';
 import { whenBlocked } from './testing/locks.ts';
+import { readPoolSums } from './testing/pool-sums.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
 let db: TestDatabase;

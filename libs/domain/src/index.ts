@@ -71,6 +71,7 @@ export {
   packetsInBlock,
   poolFundsFen,
   runBudgetFen,
+  runPacketsMax,
   runPositionOf,
   sharePortionsMax,
 } from './pool-plan.ts';

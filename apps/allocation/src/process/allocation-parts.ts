@@ -8,6 +8,7 @@ import { CreateEvent } from '../events/create-event.service.ts';
 import { EventKeeper } from '../events/event-keeper.ts';
 import { SettleEvent } from '../events/settle-event.service.ts';
 import { SnapshotBoard } from '../events/snapshot-board.ts';
+import { LedgerWatch, ledgerPace } from '../reconciliation/ledger-watch.ts';
 import { Reconciler } from '../reconciliation/reconciler.ts';
 import { DerivedAmounts } from '../settlement/derived-amounts.ts';
 import { EventBook } from '../settlement/event-book.ts';
@@ -35,18 +36,27 @@ export interface AllocationParts {
   readonly reconciler: Reconciler;
   readonly laneWorkers: LaneWorkers;
   readonly stockLoop: StockLoop;
+  readonly ledgerWatch: LedgerWatch;
 }
 
 /** Makes the parts over open resources; nothing runs before `AllocationLifecycle` starts it. */
 export function createAllocationParts(resources: Resources): AllocationParts {
   const board = new SnapshotBoard(resources.cache, resources.logger, resources.config.STOCK_LEAD_MS);
   const reconciler = new Reconciler({ ...resources, pool: resources.reportPool });
+  const stockLoop = stockLoopOf(resources, board);
   return {
     resources,
     ...eventParts(resources, board, reconciler),
     ...settlementParts(resources),
-    stockLoop: stockLoopOf(resources, board),
+    stockLoop,
     reconciler,
+    // the stocker's term is this one's too: one process of all
+    ledgerWatch: new LedgerWatch({
+      ...resources,
+      pool: resources.reportPool,
+      isOnDuty: () => stockLoop.isStocker,
+      pace: ledgerPace,
+    }),
   };
 }
 

@@ -16,7 +16,7 @@ const startWaitMaxMs = 2000;
 const drainShare = 0.6;
 
 /**
- * What runs besides requests. A stop ends the stocker and drains the lanes (onModuleDestroy), lets Nest finish the requests under
+ * What runs besides requests. A stop ends the stocker and the check of the ledger and drains the lanes (onModuleDestroy), lets Nest finish the requests under
  * way, then closes what they all used (onApplicationShutdown).
  */
 @Injectable()
@@ -27,7 +27,7 @@ export class AllocationLifecycle implements OnApplicationBootstrap, OnModuleDest
 
   /** @throws LaneCountError, and the database's error: a start refuses rather than limps. */
   async onApplicationBootstrap(): Promise<void> {
-    const { resources, laneWorkers, stockLoop } = this.parts;
+    const { resources, laneWorkers, stockLoop, ledgerWatch } = this.parts;
     const { config, prisma, clock, degradation } = resources;
     await assertLanesSuffice(prisma, { openLaneCount: config.OPEN_LANES, grabLaneCount: config.GRAB_LANES });
     await clock.whenReady(startWaitMaxMs);
@@ -35,6 +35,7 @@ export class AllocationLifecycle implements OnApplicationBootstrap, OnModuleDest
     degradation.onChange(({ modes }) => this.deferGrabs(modes.grabs === 'deferred' || modes.grabs === 'off'));
     laneWorkers.start();
     stockLoop.start();
+    ledgerWatch.start();
   }
 
   private deferGrabs(isDeferred: boolean): void {
@@ -50,9 +51,9 @@ export class AllocationLifecycle implements OnApplicationBootstrap, OnModuleDest
 
   async onModuleDestroy(): Promise<void> {
     this.phase = 'stopping';
-    const { resources, laneWorkers, stockLoop } = this.parts;
+    const { resources, laneWorkers, stockLoop, ledgerWatch } = this.parts;
     const drainMs = resources.config.SHUTDOWN_TIMEOUT_MS * drainShare;
-    await Promise.all([stockLoop.stop(), laneWorkers.close(drainMs)]);
+    await Promise.all([stockLoop.stop(), ledgerWatch.stop(), laneWorkers.close(drainMs)]);
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -13,11 +13,18 @@ export interface AllocationMetrics {
   readonly stockFailures: Counter<'step'>;
   readonly storeChanges: Counter;
   readonly storeRecoverySeconds: Gauge;
+  readonly isLedgerChecker: Gauge;
+  readonly ledgerBalanced: Gauge<'event'>;
+  readonly ledgerProvenAt: Gauge<'event'>;
+  readonly ledgerViolations: Gauge<'event'>;
+  readonly ledgerCheckSeconds: Counter;
+  readonly ledgerCheckFailures: Counter;
 }
 
 export function createAllocationMetrics(registry: Registry): AllocationMetrics {
   const registers = [registry];
   return {
+    ...ledgerMetrics(registers),
     outcomes: new Counter({
       name: 'hongbao_settle_outcomes_total',
       help: 'Items settled, by what became of them (repeats count again).',
@@ -80,6 +87,45 @@ export function createAllocationMetrics(registry: Registry): AllocationMetrics {
     storeRecoverySeconds: new Gauge({
       name: 'hongbao_store_recovery_seconds',
       help: 'After the last change of the store: from the last sign of the old one until blocks were in stock again.',
+      registers,
+    }),
+  };
+}
+
+/** Label `event`: an event's id, or `wallets` for what is proven of all wallets together. Only the process that checks has these. */
+function ledgerMetrics(registers: Registry[]) {
+  return {
+    isLedgerChecker: new Gauge({
+      name: 'hongbao_is_ledger_checker',
+      help: '1 in the one process that proves the ledger all the time.',
+      registers,
+    }),
+    ledgerBalanced: new Gauge({
+      name: 'hongbao_ledger_balanced',
+      help: '1 while everything looked at adds up; 0 from the first violation until a full proof finds none.',
+      labelNames: ['event'],
+      registers,
+    }),
+    ledgerProvenAt: new Gauge({
+      name: 'hongbao_ledger_proven_timestamp_seconds',
+      help: 'When a full proof last found nothing wrong; before the first one, since when one is wanted.',
+      labelNames: ['event'],
+      registers,
+    }),
+    ledgerViolations: new Gauge({
+      name: 'hongbao_ledger_violations',
+      help: 'Violations found since the last full proof that found none (one that is found again counts again).',
+      labelNames: ['event'],
+      registers,
+    }),
+    ledgerCheckSeconds: new Counter({
+      name: 'hongbao_ledger_check_seconds_total',
+      help: 'Time in which the check of the ledger was at work.',
+      registers,
+    }),
+    ledgerCheckFailures: new Counter({
+      name: 'hongbao_ledger_check_failures_total',
+      help: 'Times that the check of the ledger could not go on and began again.',
       registers,
     }),
   };

@@ -1,20 +1,18 @@
 import type { Reconciliation } from '#libs/contracts';
 import {
+  auditEvent,
   type EventRecord,
-  findViolations,
   inSnapshot,
   loadEventSecret,
+  on,
   type Pool,
   type PoolClient,
   type PrismaClient,
-  readPoolSums,
-  streamGrabs,
-  streamGrants,
 } from '#libs/database';
 import { isRedisAway, type RedisClient, readIssued } from '#libs/redis';
 import { loadEvent } from '../events/event-store.ts';
-import { PoolProof } from './pool-proof.ts';
-import { type PoolFinding, reportOf } from './report.ts';
+import { EventProof } from './event-proof.ts';
+import { reportOf } from './report.ts';
 
 export interface ReconcilerDeps {
   /** A pool of its own: a report holds its connection for seconds. */
@@ -22,10 +20,6 @@ export interface ReconcilerDeps {
   readonly prisma: PrismaClient;
   readonly cache: RedisClient;
 }
-
-/** Rows per page: some twenty blocks are derived between two pages, so nothing else in the process waits long. */
-const pageSize = 5000;
-const violationsPerRuleMax = 50;
 
 /**
  * The money proof of an event from the ledger alone, on one snapshot of the database: whatever is booked meanwhile, what it reads
@@ -53,9 +47,10 @@ export class Reconciler {
     const event = await loadEvent(prisma, eventId);
     if (event === undefined) return undefined;
     const issued = await this.readIssued();
-    const found = await inSnapshot(pool, (client) => findingsOf(client, event));
+    const proof = await inSnapshot(pool, (client) => proofOf(client, event));
+    const { findings: pools, violations } = proof;
     const issuedPackets = event.pools.reduce((sum, { poolId }) => sum + (issued.get(poolId) ?? 0), 0);
-    return reportOf({ event, ...found, issuedPackets, asOfMs: Date.now() });
+    return reportOf({ event, pools, violations, issuedPackets, asOfMs: Date.now() });
   }
 
   /** Informational, so a Redis that is away takes nothing from the proof. */
@@ -69,27 +64,16 @@ export class Reconciler {
   }
 }
 
-async function findingsOf(
-  client: PoolClient,
-  event: EventRecord,
-): Promise<{ pools: PoolFinding[]; violations: string[] }> {
-  const secret = await loadEventSecret(client, event.id);
-  const pools: PoolFinding[] = [];
-  const violations: string[] = [];
-  for (const sums of await readPoolSums(client, event.id)) {
-    const proof = secret === undefined ? undefined : await provePool(client, event, sums.poolId, secret);
-    pools.push({ sums, derivedUnclaimedFen: proof?.unclaimedFen });
-    violations.push(...(proof?.violations ?? []));
+/** The next statement runs while the amounts of the last one are derived: a process has time between two of them for all else. */
+async function proofOf(client: PoolClient, event: EventRecord): Promise<EventProof> {
+  const proof = new EventProof(event, await loadEventSecret(client, event.id));
+  const steps = auditEvent(on(client), event.id);
+  for (let next = steps.next(); ; ) {
+    const { done, value } = await next;
+    if (done === true) return proof;
+    next = steps.next();
+    // told when it is awaited; without this a fault in `take` would leave it unheard
+    next.catch(() => undefined);
+    proof.take(value);
   }
-  const found = await findViolations(client, { eventId: event.id, limitPerRule: violationsPerRuleMax });
-  violations.push(...found.map(({ rule, subject, detail }) => `${rule}: ${subject}: ${detail}`));
-  return { pools, violations };
-}
-
-async function provePool(client: PoolClient, event: EventRecord, poolId: number, secret: Buffer): Promise<PoolProof> {
-  const plan = event.pools.find((pool) => pool.poolId === poolId)!;
-  const proof = new PoolProof(secret, plan);
-  for await (const grants of streamGrants(client, { poolId, pageSize })) proof.addGrants(grants);
-  for await (const grabs of streamGrabs(client, { poolId, pageSize })) proof.addGrabs(grabs);
-  return proof;
 }

@@ -1,9 +1,24 @@
 import { isoOf, type PoolReconciliation, type Reconciliation } from '#libs/contracts';
-import type { EventRecord, PoolRecord, PoolSums } from '#libs/database';
+import type { EventRecord, PoolRecord } from '#libs/database';
 import { type Fen, poolFundsFen } from '#libs/domain';
 
 /** Violations named in a report; the rest is counted. */
 const violationsShownMax = 200;
+
+/** A pool's side of the equation (invariant 8): plan, and sums over transfers. What is unclaimed is derived. */
+export interface PoolSums {
+  readonly poolId: number;
+  readonly budgetFen: Fen;
+  readonly shareBudgetFen: Fen;
+  /** 0 before the event is armed, then `budgetFen + shareBudgetFen`. */
+  readonly fundedFen: Fen;
+  readonly grantedFen: Fen;
+  readonly grabbedFen: Fen;
+  readonly refundedFen: Fen;
+  readonly grantedPackets: number;
+  readonly grabbedPortions: number;
+  readonly stockedPackets: number;
+}
 
 /** What was found of one pool. */
 export interface PoolFinding {
@@ -13,7 +28,7 @@ export interface PoolFinding {
 }
 
 export interface EventFindings {
-  readonly event: EventRecord;
+  readonly event: Pick<EventRecord, 'state' | 'pools' | 'sponsors'>;
   readonly pools: readonly PoolFinding[];
   readonly violations: readonly string[];
   readonly issuedPackets: number;
@@ -53,7 +68,7 @@ export function reportOf({ event, pools, violations, issuedPackets, asOfMs }: Ev
   };
 }
 
-function poolResultOf(event: EventRecord, { sums, derivedUnclaimedFen }: PoolFinding): PoolResult {
+function poolResultOf(event: EventFindings['event'], { sums, derivedUnclaimedFen }: PoolFinding): PoolResult {
   const { poolId, fundedFen, grantedFen, grabbedFen, refundedFen } = sums;
   const unclaimedFen = derivedUnclaimedFen === undefined ? 0 : derivedUnclaimedFen - refundedFen;
   const accountedFen = grantedFen + grabbedFen + refundedFen + unclaimedFen;
@@ -75,7 +90,10 @@ function poolResultOf(event: EventRecord, { sums, derivedUnclaimedFen }: PoolFin
   return { view: { ...view, unclaimedFen: Math.max(unclaimedFen, 0), balanced: violations.length === 0 }, violations };
 }
 
-function viewOf(event: EventRecord, poolId: number): Pick<PoolReconciliation, 'poolId' | 'sponsorId' | 'waveNo'> {
+function viewOf(
+  event: EventFindings['event'],
+  poolId: number,
+): Pick<PoolReconciliation, 'poolId' | 'sponsorId' | 'waveNo'> {
   const pool = event.pools.find((candidate: PoolRecord) => candidate.poolId === poolId)!;
   const sponsor = event.sponsors.find(({ no }) => no === pool.sponsorNo)!;
   return { poolId, sponsorId: sponsor.id, waveNo: pool.waveNo };

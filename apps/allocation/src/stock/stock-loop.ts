@@ -46,8 +46,14 @@ export interface StockLoopDeps {
 export class StockLoop {
   private readonly stopping = new AbortController();
   private running: Promise<void> = Promise.resolve();
+  private serving = false;
 
   constructor(private readonly deps: StockLoopDeps) {}
+
+  /** True while this process holds the lock, as far as it knows. */
+  get isStocker(): boolean {
+    return this.serving;
+  }
 
   start(): void {
     this.running = this.run();
@@ -78,6 +84,7 @@ export class StockLoop {
     const { logger, metrics, makeHands } = this.deps;
     const { signal } = this.stopping;
     const term = new StockTerm(this.deps, makeHands(), client);
+    this.serving = true;
     metrics.isStocker.set(1);
     logger.info('this process is the stocker');
     try {
@@ -87,6 +94,7 @@ export class StockLoop {
         await pause(Math.max(tickMs - (performance.now() - startedAt), 0), signal);
       }
     } finally {
+      this.serving = false;
       metrics.isStocker.set(0);
     }
   }

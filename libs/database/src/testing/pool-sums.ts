@@ -1,7 +1,7 @@
 import type { Fen } from '#libs/domain';
 import type { Db } from '../pool.ts';
 import { safeNumber } from '../safe-number.ts';
-import { packetsOfPool } from './packet-range.ts';
+import { packetsOfPool } from '../sql/packet-range.ts';
 
 /** A pool's side of the equation (invariant 8): plan, and sums over transfers. What is unclaimed the caller derives. */
 export interface PoolSums {
