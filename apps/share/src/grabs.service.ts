@@ -1,7 +1,7 @@
 import type { GrabAnswer, GrabItem, GrabOutcome } from '#libs/contracts';
 import { findEventState, findGrab, type Pool } from '#libs/database';
 import type { DegradationHolder } from '#libs/degradation';
-import { type Claim, laneOfPacket } from '#libs/domain';
+import { type Claim, hasPacket, laneOfPacket, packetRefOf } from '#libs/domain';
 import { grabLane, type Lane, type LaneAddition, type LaneProducer, oldestOutstandingMs } from '#libs/queue';
 import type { RedisClient, StoreClock } from '#libs/redis';
 import { type Counter, ProblemError } from '#libs/runtime';
@@ -48,7 +48,7 @@ export class Grabs {
 
   /**
    * Takes a portion for the user; repeating gives the same outcome (invariant 7).
-   * @throws ProblemError `feature_off`, `share_expired`, `overloaded`, `queue_unavailable`, `dependency_unavailable`.
+   * @throws ProblemError `feature_off`, `share_invalid`, `share_expired`, `overloaded`, `queue_unavailable`, `dependency_unavailable`.
    */
   async grab(claim: Claim, userId: string): Promise<GrabAnswer> {
     const { features, outcomes, clock } = this.parts;
@@ -145,10 +145,17 @@ export class Grabs {
     return state === undefined || state === 'settled';
   }
 
-  /** @throws ProblemError `dependency_unavailable` when the event is not known here (yet): lanes are fixed per event. */
+  /**
+   * @throws ProblemError `dependency_unavailable` when the event is not known here (yet): lanes are fixed per event; `share_invalid` when it
+   * has no such packet: whoever signed that has the key, and must not get it among the grabs of others.
+   */
   private laneOf(claim: Claim): Lane {
     const event = this.parts.events.find(claim.eventId);
     if (event === undefined) throw new ProblemError('dependency_unavailable', 'the event is not known yet');
+    const ref = packetRefOf(claim.packetId);
+    const pool = event.pools.find(({ poolId }) => poolId === ref.poolId);
+    if (pool === undefined || pool.sponsorNo !== claim.sponsorNo || !hasPacket(pool, ref))
+      throw new ProblemError('share_invalid', 'the event has no such packet');
     return grabLane(laneOfPacket(claim.packetId, event.grabLaneCount));
   }
 

@@ -73,6 +73,14 @@ describe('the door', () => {
     expect(answers.map(({ status, body }) => [status, body.code])).toEqual(Array(2).fill([400, 'share_invalid']));
   });
 
+  it.each([
+    ['no packet at all', { packetId: 0n }],
+    ['another sponsor', { sponsorNo: 1 }],
+  ])('keeps a grab of %s away from the lanes, whoever signed it', async (_what, lie) => {
+    const token = signClaim(ring, { ...otherKind(), kind: 'share', ...lie });
+    expect((await share.grab(token, 'friend')).body.code).toBe('share_invalid');
+  });
+
   it('wants to know who grabs, by a valid name', async () => {
     const token = world.shareToken(0, 'owner-0');
     expect((await share.call('POST', `/shares/${token}/grab`)).body.code).toBe('unauthenticated');

@@ -5,6 +5,7 @@ import {
   fenSchema,
   instantSchema,
   packetIdSchema,
+  plainTextSchema,
   tierSchema,
   userIdSchema,
 } from './primitives.schema.ts';
@@ -13,7 +14,7 @@ export const sponsorsMax = 1000;
 export const wavesMax = 100;
 export const poolsPerWaveMax = 1000;
 
-export const reasonSchema = z.string().trim().min(1).max(500).describe('why; kept in the audit log');
+export const reasonSchema = plainTextSchema(500).describe('why; kept in the audit log');
 export const actRequestSchema = z.strictObject({ reason: reasonSchema });
 
 /** `even`, `front`, `back`, `burst` (half of the packets in the first tenth), or points [share of time, share of packets]. */
@@ -48,7 +49,7 @@ export const wavePlanSchema = z.strictObject({
   pools: z.array(poolPlanSchema).min(1).max(poolsPerWaveMax),
 });
 export const eventPlanSchema = z.strictObject({
-  title: z.string().trim().min(1).max(200),
+  title: plainTextSchema(200),
   startsAt: instantSchema,
   endsAt: instantSchema,
   perUserMax: z.int().min(1).max(64).default(3),
@@ -59,7 +60,7 @@ export const eventPlanSchema = z.strictObject({
   reissue: z.enum(['event', 'wave', 'never']).default('event'),
   sharesEndAt: instantSchema.optional().describe('default: endsAt + 24 h'),
   sponsors: z
-    .array(z.strictObject({ id: z.string().min(1).max(64), name: z.string().min(1).max(200) }))
+    .array(z.strictObject({ id: z.string().min(1).max(64), name: plainTextSchema(200) }))
     .min(1)
     .max(sponsorsMax),
   waves: z.array(wavePlanSchema).min(1).max(wavesMax),

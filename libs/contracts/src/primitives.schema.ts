@@ -16,6 +16,15 @@ export const fenSchema = z.int().min(0).describe('integer fen; 100 fen = 1 yuan'
 export const instantSchema = z.iso.datetime({ offset: true }).describe('ISO 8601 instant');
 /** Of any length that a body can hold: a token that is too long is an invalid token like any other that is garbled. */
 export const tokenSchema = z.string().min(1).max(bodyBytesMax);
+const unprintable = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u;
+/** Text for people, 1 to `charsMax` characters without the blanks around it: what no database keeps and no screen shows is refused. */
+export const plainTextSchema = (charsMax: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(charsMax)
+    .refine((text) => !unprintable.test(text), 'must hold no control characters and no halves of characters');
 export const tierSchema = z.int().min(0).max(5);
 export const sponsorRefSchema = z.object({ id: z.string(), name: z.string() });
 

@@ -99,6 +99,17 @@ describe('event streams', () => {
     expect((await read(`${url}/a`)).response.statusCode).toBe(200);
   });
 
+  it('have a head that can be asked for alone, and costs no place', async () => {
+    const { streams, url } = await serve({ connectionsMax: 1 });
+    const head = await fetch(`${url}/a`, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      '',
+    ]);
+    expect(streams.size()).toBe(0);
+  });
+
   it('send heartbeats that are no messages', async () => {
     const { url } = await serve({ heartbeatMs: 5 });
     const reader = await read(`${url}/a`);

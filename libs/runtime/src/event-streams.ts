@@ -45,7 +45,7 @@ export class EventStreams {
   }
 
   /**
-   * Turns the reply into a stream of its group.
+   * Turns the reply into a stream of its group. Who asks for the head alone gets it, and no stream.
    * @throws ProblemError `overloaded` when there are too many, or when this process is stopping.
    */
   open(reply: StreamReply, group: string): void {
@@ -54,6 +54,7 @@ export class EventStreams {
     reply.hijack();
     const response = reply.raw;
     response.writeHead(200, headers);
+    if (response.req.method === 'HEAD') return void response.end();
     this.add(group, response);
     response.write(comment);
   }

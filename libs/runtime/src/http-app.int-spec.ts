@@ -97,6 +97,19 @@ describe('a service application', () => {
     }
   });
 
+  it('answers a request once whose body turns out to be none', async () => {
+    const socket = connect(Number(new URL(base).port), '127.0.0.1');
+    socket.write('POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n');
+    const answer = (await socket.setEncoding('utf8').toArray()).join('');
+    expect(answer.match(/HTTP\/1\.1 \d+/g)).toHaveLength(1);
+  });
+
+  it('answers as ever what expects something of it', async () => {
+    const socket = connect(Number(new URL(base).port), '127.0.0.1');
+    socket.write('GET /livez HTTP/1.1\r\nHost: x\r\nExpect: a-pony\r\nConnection: close\r\n\r\n');
+    expect((await socket.setEncoding('utf8').toArray()).join('')).toMatch(/^HTTP\/1.1 200 [\s\S]*ok$/);
+  });
+
   it('answers an unknown route, and a defect without its detail', async () => {
     expect(await problem(await fetch(`${base}/nowhere`))).toMatchObject({ status: 404, code: 'not_found' });
     const defect = await problem(await fetch(`${base}/defect`));

@@ -38,9 +38,13 @@ function readBodiesAsJson(fastify: FastifyInstance): void {
   });
 }
 
-/** Answers what is no HTTP, or has headers over Node's limit, and closes the connection. */
+/**
+ * Answers what is no HTTP, or has headers over Node's limit, and closes the connection. On one that has carried an answer it only closes:
+ * that may have been the answer to this very request, whose body turned out to be none, and whoever is told twice mixes answers up.
+ */
 function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  if (socket.bytesWritten > 0) return void socket.destroySoon();
   const problem = problemOf(
     'bad_request',
     error.code === 'HPE_HEADER_OVERFLOW' ? 'the address or the headers are too long' : 'not HTTP',
@@ -49,6 +53,11 @@ function refuseMalformed(error: Error & { code?: string }, socket: Socket): void
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+}
+
+/** Answers whatever a client expects besides `100-continue` as if it had not said so: Node would send a 417 without a word. */
+function ignoreExpectations({ server }: FastifyInstance): void {
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 }
 
 function serveDocument(fastify: FastifyInstance, document: NonNullable<HttpAppOptions['document']>): void {
@@ -84,6 +93,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   readBodiesAsJson(fastify);
+  ignoreExpectations(fastify);
   if (options.document) serveDocument(fastify, options.document);
   app.useGlobalFilters(new ProblemFilter(options.logger));
   return app;

@@ -24,10 +24,15 @@ export class FeedStreams {
     return this.sources.size;
   }
 
-  /** Passes the source on until either end closes. */
+  /** Passes the source on until either end closes. Who asks for the head alone gets it, and no stream. */
   async pass(source: Readable, reply: StreamReply): Promise<void> {
     reply.hijack();
     reply.raw.writeHead(200, headers);
+    if (reply.raw.req.method === 'HEAD') {
+      source.destroy();
+      reply.raw.end();
+      return;
+    }
     if (this.isClosed) source.destroy();
     this.sources.add(source);
     try {

@@ -74,6 +74,16 @@ describe('opening a packet', () => {
   });
 
   it.each([
+    ['no packet at all', { packetId: 0n }],
+    ['a pool of another event', { packetId: packetIdOf({ poolId: poolIdOf(2, 0), blockNo: 0, index: 0 }) }],
+    ['a block that the pool does not have', { packetId: packetIdIn(32, 0) }],
+    ['another sponsor', { sponsorNo: 1 }],
+  ])('keeps a ticket for %s away from the lanes, whoever signed it', async (_what, lie) => {
+    const { status, body } = await open({ ticket: signed('ticket', lie) });
+    expect([status, body.code, seen]).toEqual([400, 'ticket_invalid', []]);
+  });
+
+  it.each([
     ['limit', 409, 'limit_reached'],
     ['sponsor_limit', 409, 'sponsor_limit_reached'],
     ['taken', 410, 'packet_gone'],

@@ -4,7 +4,7 @@ import { type Claim, type KeyRing, laneOfBlock, packetRefOf } from '#libs/domain
 import { type LaneAddition, type LaneProducer, openLane } from '#libs/queue';
 import { ProblemError } from '#libs/runtime';
 import type { EventBook } from '../events/event-book.ts';
-import type { GatewayEvent } from '../events/gateway-event.ts';
+import { type GatewayEvent, isOfEvent } from '../events/gateway-event.ts';
 import type { LedgerReads } from '../packets/ledger-reads.ts';
 import { type Asker, denialOf, type PacketAnswers, problemOfDenial } from '../packets/packet-answers.ts';
 import type { StoreTime } from '../process/store-time.ts';
@@ -76,6 +76,9 @@ export class OpensService {
     const event = book.find(ticket.eventId);
     if (event === undefined && !book.isLoaded)
       throw new ProblemError('dependency_unavailable', 'the events are not known yet');
+    // no gateway issues such a ticket: whoever signed it has the key, and must not get it among the opens of others
+    if (event !== undefined && !isOfEvent(event, ticket))
+      throw new ProblemError('ticket_invalid', 'the event has no such packet');
     const nowMs = time.freshMs();
     if (nowMs === undefined) throw this.unavailable('the time of the store is not known');
     // a receipt proves that the ticket was opened in time: it is honoured with the time of its acceptance (invariant 6)

@@ -172,6 +172,12 @@ describe('what is forwarded to the share service', () => {
       () => rig.parts.feeds.size,
       (size) => size === 0,
     );
+    const head = await fetch(`${rig.url}/v1/events/1/feed`, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-type'), rig.parts.feeds.size]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      0,
+    ]);
     rig.share.answer((_request, response) =>
       sendJson(response, 503, { code: 'feature_off', detail: 'off', retryAfterMs: 1000 }),
     );
