@@ -33,6 +33,12 @@ export type StackProcess = {
   restart(): Promise<void>;
 };
 
+/**
+ * What each service's Node is told. V8's young generation grows to 2 x 16 MB and more under load; half of it costs nothing that can be
+ * measured and saves each process some 20 MB. The Dockerfile and `npm run start:gateway` say the same.
+ */
+const nodeFlags = ['--max-semi-space-size=8'];
+
 const readyTimeoutMs = 90_000;
 const readyPollMs = 50;
 const requestTimeoutMs = 2_000;
@@ -227,13 +233,14 @@ type Forked = { child: ChildProcess; listens: () => boolean };
 function forkAlone(program: string, env: Readonly<Record<string, string>>, logFd: number): Forked {
   const { command, args } = parentDeathCommand('SIGTERM', process.execPath, []);
   const stdio: StdioOptions = ['ignore', logFd, logFd, 'ipc'];
-  return { child: fork(program, [], { env, execPath: command, execArgv: args, stdio }), listens: () => true };
+  const execArgv = [...args, ...nodeFlags];
+  return { child: fork(program, [], { env, execPath: command, execArgv, stdio }), listens: () => true };
 }
 
 /** node:cluster mixes the environment of this process into that of its workers: what they are not given is taken out again. */
 function forkClustered(program: string, env: Readonly<Record<string, string>>, logFd: number): Forked {
   cluster.schedulingPolicy = cluster.SCHED_RR;
-  cluster.setupPrimary({ exec: program, args: [], execArgv: [], stdio: ['ignore', logFd, logFd, 'ipc'] });
+  cluster.setupPrimary({ exec: program, args: [], execArgv: nodeFlags, stdio: ['ignore', logFd, logFd, 'ipc'] });
   const none = Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]));
   const worker = cluster.fork({ ...none, ...env });
   let listens = false;

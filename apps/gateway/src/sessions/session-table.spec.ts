@@ -117,12 +117,22 @@ describe('the hash of a token', () => {
   };
 
   it('is the same for the same key and text alone', () => {
-    const key = Buffer.alloc(32, 1);
-    const hash = new TokenHash(key);
-    expect(wordsOf(hash, 'a')).toEqual(wordsOf(new TokenHash(key), 'a'));
+    const keys = Int32Array.from({ length: 30 }, (_, at) => Math.imul(at + 1, 0x9e3779b9));
+    const hash = new TokenHash(keys);
+    expect(wordsOf(hash, 'a')).toEqual(wordsOf(new TokenHash(keys), 'a'));
     expect(wordsOf(hash, 'a')).not.toEqual(wordsOf(hash, 'b'));
-    expect(wordsOf(hash, 'a')).not.toEqual(wordsOf(new TokenHash(Buffer.alloc(32, 2)), 'a'));
+    expect(wordsOf(hash, 'a')).not.toEqual(wordsOf(new TokenHash(keys.map((key) => key + 1)), 'a'));
     expect(wordsOf(new TokenHash(), 'a')).not.toEqual(wordsOf(new TokenHash(), 'a'));
+  });
+
+  it('is the sum of its formula', () => {
+    const keys = Int32Array.from({ length: 9 }, (_, at) => at - 0x7fff_ffff);
+    const [a, b] = [97, 98];
+    const wordOf = (at: number): number =>
+      Number(
+        BigInt.asIntN(32, BigInt(keys[at]!) + BigInt(keys[at + 3]!) * BigInt(a) + BigInt(keys[at + 6]!) * BigInt(b)),
+      );
+    expect(wordsOf(new TokenHash(keys), 'ab')).toEqual([0, 1, 2].map(wordOf));
   });
 
   it('fills all its words', () => {

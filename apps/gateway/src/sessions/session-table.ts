@@ -42,7 +42,7 @@ export class SessionTable {
 
   /**
    * @param sessionsMax most sessions kept.
-   * @param tokenHash with a key of its own unless a test gives one.
+   * @param tokenHash with keys of its own unless a test gives one.
    */
   constructor(
     private readonly sessionsMax: number,

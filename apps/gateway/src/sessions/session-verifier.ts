@@ -6,11 +6,10 @@ import { SecretTokens, type TokenRules, type TokenSubject } from './secret-token
 import type { Session } from './session.ts';
 import { JwksSessionKey } from './session-keys.ts';
 import { SessionTable } from './session-table.ts';
+import { authorizationCharsMax } from './token-hash.ts';
 
 /** A cached session is verified again after this, so that a key taken out of the JWKS stops working. */
 const sessionCachedMaxMs = 10 * 60_000;
-/** Longer headers are refused unread: a token of 4096 characters and the word before it. */
-const authorizationCharsMax = 4096 + 'Bearer '.length;
 /** Verifications by JWKS under way: one more is refused rather than queued. */
 const verificationsMax = 2000;
 /** Clocks of issuer and gateway may differ by this. */

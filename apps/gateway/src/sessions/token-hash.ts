@@ -1,32 +1,47 @@
-import { hash, randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
 /** Words of a hash: 96 bits. */
 export const tokenHashWords = 3;
-const keyBytes = 32;
+/** Longer headers are refused unread: a token of 4096 characters and the word before it. */
+export const authorizationCharsMax = 4096 + 'Bearer '.length;
+
+const randomKeys = (): Int32Array => randomFillSync(new Int32Array(tokenHashWords * (authorizationCharsMax + 1)));
 
 /**
- * The hash by which a cached session is found: the first 96 bits of SHA-256(key ‖ header), over the whole Authorization header, with
- * a key of this process alone. Whoever changes one character of a token meets another hash, and without the key nobody can look for
- * two tokens that share one; no hash ever leaves the process. A one-shot SHA-256 costs 0.5 µs for a token of 170 characters, as much as
- * a Map takes to hash and compare such a key; a SipHash made of 32-bit operations of JavaScript costs no less.
+ * The hash by which a cached session is found: three keyed sums over all characters of the whole Authorization header,
+ *
+ *     word = key[0] + key[1] · c1 + key[2] · c2 + …   mod 2^32,
+ *
+ * the multilinear family of universal hashes (Carter and Wegman, "Universal classes of hash functions", 1979; Lemire and Kaser,
+ * "Strongly universal string hashing is fast", 2014), with keys that each process draws at its start. A difference of characters is less
+ * than 2^8, so that over the keys two headers share a word with a probability of at most 2^-25, and all three with 2^-75. What is
+ * beyond the end counts as zero, which no header holds, so lengths are told apart too. No hash ever leaves the process, and of one
+ * nobody learns more than that it was not found: there is nothing to search for a collision with.
+ *
+ * A one-shot SHA-256 costs 0.7 µs more for a token of 180 characters.
  */
 export class TokenHash {
   /** The hash of the latest call, as signed words: read at once. */
   readonly words = new Int32Array(tokenHashWords);
-  private readonly bytes = Buffer.from(this.words.buffer);
-  /** Key bytes as characters: the hash reads it as UTF-8, which is as good a key. */
-  private readonly key: string;
   private latest: string | undefined;
 
-  constructor(key: Buffer = randomBytes(keyBytes)) {
-    this.key = key.toString('hex');
-  }
+  /** @param keys three for each character and three to begin with; random unless a test gives them. */
+  constructor(private readonly keys: Int32Array = randomKeys()) {}
 
-  /** Hashes a header of any length into `words`. Asked again for the same one, as for a new session, it has it still. */
+  /** Hashes a header of at most `authorizationCharsMax` characters into `words`. Asked again for the same one, as for a new session, it has it still. */
   take(authorization: string): void {
     if (authorization === this.latest) return;
     this.latest = authorization;
-    // what does not fit is left out
-    this.bytes.write(hash('sha256', this.key + authorization, 'binary'), 0, 'latin1');
+    const { keys, words } = this;
+    let [first, second, third] = [keys[0]!, keys[1]!, keys[2]!];
+    for (let at = 0, key = tokenHashWords; at < authorization.length; at++, key += tokenHashWords) {
+      const char = authorization.charCodeAt(at);
+      first = (first + Math.imul(keys[key]!, char)) | 0;
+      second = (second + Math.imul(keys[key + 1]!, char)) | 0;
+      third = (third + Math.imul(keys[key + 2]!, char)) | 0;
+    }
+    words[0] = first;
+    words[1] = second;
+    words[2] = third;
   }
 }

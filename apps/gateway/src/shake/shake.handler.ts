@@ -3,6 +3,7 @@ import { bodyBytesMax, problemOf } from '#libs/contracts';
 import { type Logger, ProblemError } from '#libs/runtime';
 import type { Doorkeeper } from '../abuse/doorkeeper.ts';
 import { closeAfter, type PreparedAnswer, prepareProblem, sendPrepared } from '../process/raw-answer.ts';
+import { leaveUnread } from '../process/unread-request.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionVerifier } from '../sessions/session-verifier.ts';
 import type { ShakeService } from './shake.service.ts';
@@ -172,8 +173,10 @@ function shakenEventIn(url: string): string | undefined {
 function boundBody(request: IncomingMessage): boolean {
   const { headers } = request;
   const length = headers['content-length'];
-  if (length !== undefined) return Number(length) <= bodyBytesMax;
-  if (headers['transfer-encoding'] === undefined) return true;
+  if (headers['transfer-encoding'] === undefined) {
+    leaveUnread(request);
+    return length === undefined || Number(length) <= bodyBytesMax;
+  }
   let bytes = 0;
   // the answer does not wait for the body: one that grows too long loses its connection
   request.on('data', (chunk: Buffer) => {
