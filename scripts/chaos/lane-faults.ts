@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type GrabItem, grabReplySchema, type OpenItem, openReplySchema } from '#libs/contracts';
-import { grabLane, type Lane, LaneProducer, openLane, ReplyRegistry } from '#libs/queue';
+import type { GrabItem, OpenItem } from '#libs/contracts';
+import { grabLane, type Lane, LaneWriter, openLane } from '#libs/queue';
 import { closeRedis, createRedis, keys, type RedisClient } from '#libs/redis';
 import type { FaultOf } from './round-plan.ts';
 import { patiently } from './store-faults.ts';
@@ -12,7 +12,6 @@ const grabLanes = Array.from({ length: 2 }, (_, no) => grabLane(no));
 const lanes: readonly Lane[] = [...openLanes, ...grabLanes];
 
 const lookPauseMs = 20;
-const addWithinMs = 5000;
 /** Replies to what is put in again go nowhere. */
 const nobody = 'chaos';
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -55,62 +54,73 @@ export async function countFailedJobs(client: RedisClient): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** Copies the items of all jobs that it sees, and puts each into its lane again later, when the first is done as a rule. */
+/**
+ * Copies all jobs that it sees, and puts each into its lane again later, when the first is done as a rule. The copy of a job that is
+ * outstanding is so from the moment it is seen on, as if it had been accepted twice; any other copy is one that nobody accepted.
+ */
 export async function putJobsAgain(
   system: ChaosSystem,
   { forMs, laterMs }: FaultOf<'jobs-again'>,
   count: (name: string) => void,
 ): Promise<number> {
   const client = createRedis('producer', system.redisUrl, { name: nobody, log });
-  const producers = {
-    open: producerOf<OpenItem>(client, openReplySchema),
-    grab: producerOf<GrabItem>(client, grabReplySchema),
-  };
+  const writer = new LaneWriter<Item>(client, nobody);
   const seen = new Set<string>();
   const additions: Promise<void>[] = [];
-  const again = async (lane: Lane, item: Item): Promise<void> => {
+  const again = async ({ lane, jobId, items }: SeenJob): Promise<void> => {
+    const copyId = `${nobody}-${jobId}`;
+    const isAccepted = await copyEntry(client, lane, jobId, copyId).catch(() => undefined);
     await delay(laterMs);
-    const kind = lane.startsWith('open') ? 'open' : 'grab';
-    const added = await producers[kind].add(lane, item as never, addWithinMs);
-    count(`jobs again ${added.status}`);
+    // its entry is there or is not: none comes with the job
+    const added = await writer.write(lane, copyId, items, 0).then(
+      () => 'put',
+      () => 'perhaps put',
+    );
+    count(`jobs again ${isAccepted ? 'accepted' : 'not accepted'}, ${added}`);
   };
   const deadline = performance.now() + forMs;
   while (performance.now() < deadline) {
-    for (const { lane, items } of await lookAtJobs(system.cache, seen))
-      additions.push(...items.map((item) => again(lane, item)));
+    for (const job of await lookAtJobs(system.cache, seen)) additions.push(again(job));
     await delay(lookPauseMs);
   }
   await Promise.all(additions);
-  await Promise.all(Object.values(producers).map((producer) => producer.close(addWithinMs)));
+  await writer.close();
   await closeRedis(client);
   return additions.length;
 }
 
-function producerOf<I extends Item>(client: RedisClient, replySchema: never | object): LaneProducer<I, unknown> {
-  const replies = new ReplyRegistry<unknown>({ replySchema: replySchema as never, log });
-  return new LaneProducer<I, unknown>({ client, replies, replyTo: nobody, log });
+/** Enters the copy of a job into the outstanding index with the acceptance of its original, if that is in it. */
+async function copyEntry(client: RedisClient, lane: Lane, jobId: string, copyId: string): Promise<boolean> {
+  const lua = `
+    local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+    return score and redis.call('ZADD', KEYS[1], score, ARGV[2]) or 0`;
+  return (await client.eval(lua, 1, keys.outstanding(lane), jobId, copyId)) === 1;
 }
 
-/** The jobs that were not seen before. */
-async function lookAtJobs(client: RedisClient, seen: Set<string>): Promise<{ lane: Lane; items: Item[] }[]> {
+interface SeenJob {
+  readonly lane: Lane;
+  readonly jobId: string;
+  readonly items: Item[];
+}
+
+/** The jobs that were not seen before, but for copies. */
+async function lookAtJobs(client: RedisClient, seen: Set<string>): Promise<SeenJob[]> {
   const found = lanes.map(async (lane) => {
     const lists = await Promise.all(
       (['wait', 'active'] as const).map((list) => client.lrange(listOf(lane, list), 0, -1)),
     );
-    const ids = lists.flat().filter((id) => !seen.has(id));
+    const ids = lists.flat().filter((id) => !seen.has(id) && !id.startsWith(nobody));
     for (const id of ids) seen.add(id);
     const texts = await Promise.all(ids.map((id) => client.hget(keys.job(lane, id), 'data')));
-    return texts.map((text) => ({ lane, items: itemsOf(text) }));
+    return texts.map((text, i) => ({ lane, jobId: ids[i]!, items: itemsOf(text) }));
   });
-  return await Promise.all(found).then(
-    (jobs) => jobs.flat(),
-    () => [],
-  );
+  const jobs = await Promise.all(found).catch(() => []);
+  return jobs.flat().filter(({ items }) => items.length > 0);
 }
 
+/** None of a job that is done meanwhile. */
 function itemsOf(text: string | null): Item[] {
-  const job = JSON.parse(text ?? '{}') as { replyTo?: string; items?: Item[] };
-  return job.replyTo === nobody ? [] : (job.items ?? []);
+  return (JSON.parse(text ?? '{}') as { items?: Item[] }).items ?? [];
 }
 
 /** Publishes every reply that it hears once more. */

@@ -66,7 +66,7 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('wipe'), what: z.enum(['stock', 'stamp', 'everything']), ...at }),
   /** Redis is killed at `swapAtMs`, and what starts on its port has the data of `atMs`. */
   z.strictObject({ kind: z.literal('rewind'), ...at, swapAtMs: ms, downMs: ms }),
-  /** What jobs carry is put into its lane again, under another id, `laterMs` after it was seen there. */
+  /** What jobs carry is put into its lane again, under another id, `laterMs` after it was seen there; outstanding all the time, if it was then. */
   z.strictObject({ kind: z.literal('jobs-again'), ...during, laterMs: ms }),
   /** Each reply to a gateway is heard twice. */
   z.strictObject({ kind: z.literal('replies-again'), ...during }),

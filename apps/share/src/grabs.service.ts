@@ -1,13 +1,14 @@
-import type { GrabAnswer, GrabItem, GrabOutcome } from '#libs/contracts';
+import type { EventSnapshot, GrabAnswer, GrabItem, GrabOutcome } from '#libs/contracts';
 import { findEventState, findGrab, type Pool } from '#libs/database';
 import type { DegradationHolder } from '#libs/degradation';
 import { type Claim, hasPacket, laneOfPacket, packetRefOf } from '#libs/domain';
-import { grabLane, type Lane, type LaneAddition, type LaneProducer, oldestOutstandingMs } from '#libs/queue';
+import { grabLane, type Lane, type LaneAddition, type LaneProducer, lookAtOutstanding } from '#libs/queue';
 import type { RedisClient, StoreClock } from '#libs/redis';
 import { type Counter, ProblemError } from '#libs/runtime';
 import { throwLedgerProblem, throwQueueProblem } from './away.ts';
 import type { EventDirectory } from './event-directory.ts';
 import { type FinalOutcome, isFinal, keyOf, type RecentOutcomes } from './recent-outcomes.ts';
+import { isShareOf, shareKeyOf } from './share-claim.ts';
 import type { SharePages } from './share-pages.service.ts';
 
 /** Polling again after a `pending`, at tier 0. */
@@ -57,7 +58,7 @@ export class Grabs {
     if (known !== undefined) return this.answer(known);
     const nowMs = clock.nowMs();
     if (nowMs === undefined) throw new ProblemError('queue_unavailable', 'the store clock is not known');
-    if (nowMs >= claim.atMs) return this.grabAfterEnd(claim, userId, nowMs);
+    if (nowMs >= claim.atMs) return this.grabAfterEnd(claim, userId);
     return this.answer(await this.wait(this.join(claim, userId, nowMs)));
   }
 
@@ -70,7 +71,7 @@ export class Grabs {
   private outcomeOfComplete(claim: Claim, userId: string): FinalOutcome | undefined {
     const state = this.parts.pages.completeStateOf(claim.packetId);
     if (state?.share === undefined) return undefined;
-    if (state.share.grant.userId !== claim.userId) return { outcome: 'taken' };
+    if (!isShareOf(state.share, claim)) return { outcome: 'taken' };
     const own = state.grabs.find((grab) => grab.userId === userId);
     return own ? { outcome: 'credited', amountFen: own.amountFen, portion: own.portion } : { outcome: 'empty' };
   }
@@ -95,7 +96,10 @@ export class Grabs {
   private send(claim: Claim, userId: string, acceptedAtMs: number): GrabUnderWay {
     const { packetId, eventId, epoch, sponsorNo, userId: ownerId } = claim;
     const item = { packetId: String(packetId), eventId, ownerId, userId, epoch, sponsorNo, acceptedAtMs };
-    const addition = this.parts.producer.add(this.laneOf(claim), item, this.parts.limits.acceptMaxMs);
+    const event = this.eventOf(claim);
+    // durable well before its event may be settled, whatever the two services were told
+    const withinMs = Math.min(this.parts.limits.acceptMaxMs, event.graceMs / 2);
+    const addition = this.parts.producer.add(this.laneOf(claim, event), item, acceptedAtMs + withinMs);
     const isDeferred = this.parts.features.modeOf('grabs') === 'deferred';
     const outcome = addition.then(async (added) => {
       const replied = await durable(added).whenReplied(isDeferred ? underWayDeferredMaxMs : underWayMaxMs);
@@ -119,14 +123,14 @@ export class Grabs {
   }
 
   /**
-   * Shares have ended: nothing is accepted any more, but what was accepted before is honoured (invariant 6). It is durable within
-   * `acceptMaxMs`; from then on, when nothing older than the end is outstanding in the lane, the ledger has the last word.
+   * Shares have ended: nothing is accepted any more, but what was accepted before is honoured (invariant 6). The store takes it within
+   * `acceptMaxMs` or never; from then on by its own clock, when nothing older than the end is outstanding in the lane, the ledger has
+   * the last word.
    */
-  private async grabAfterEnd(claim: Claim, userId: string, nowMs: number): Promise<GrabAnswer> {
-    const oldestMs = await this.oldestInLane(claim);
-    const own = await findGrab(this.parts.pool, { packetId: claim.packetId, userId }).catch(throwLedgerProblem);
-    const isOpen = nowMs < claim.atMs + this.parts.limits.acceptMaxMs || (oldestMs ?? claim.atMs) < claim.atMs;
-    if (own === undefined && isOpen) return this.answer(undefined);
+  private async grabAfterEnd(claim: Claim, userId: string): Promise<GrabAnswer> {
+    const isFinal = await this.isQuiet(claim);
+    const own = await findGrab(this.parts.pool, shareKeyOf(claim), userId).catch(throwLedgerProblem);
+    if (own === undefined && !isFinal) return this.answer(undefined);
     const outcome: FinalOutcome = own
       ? { outcome: 'credited', amountFen: own.amountFen, portion: own.portion }
       : { outcome: 'expired' };
@@ -134,10 +138,13 @@ export class Grabs {
     return this.answer(outcome);
   }
 
-  private async oldestInLane(claim: Claim): Promise<number | undefined> {
+  /** True when no grab that was accepted before the end can be on its way. */
+  private async isQuiet(claim: Claim): Promise<boolean> {
     // settle waited for the event's lanes; Redis names a settled event for a while only
-    if (this.parts.events.find(claim.eventId) === undefined && (await this.isSettled(claim))) return undefined;
-    return await oldestOutstandingMs(this.parts.cache, this.laneOf(claim)).catch(throwQueueProblem);
+    if (this.parts.events.find(claim.eventId) === undefined && (await this.isSettled(claim))) return true;
+    const lane = this.laneOf(claim, this.eventOf(claim));
+    const { nowMs, oldestMs } = await lookAtOutstanding(this.parts.cache, lane).catch(throwQueueProblem);
+    return nowMs >= claim.atMs + this.parts.limits.acceptMaxMs && (oldestMs ?? claim.atMs) >= claim.atMs;
   }
 
   private async isSettled({ eventId }: Claim): Promise<boolean> {
@@ -145,13 +152,18 @@ export class Grabs {
     return state === undefined || state === 'settled';
   }
 
-  /**
-   * @throws ProblemError `dependency_unavailable` when the event is not known here (yet): lanes are fixed per event; `share_invalid` when it
-   * has no such packet: whoever signed that has the key, and must not get it among the grabs of others.
-   */
-  private laneOf(claim: Claim): Lane {
+  /** @throws ProblemError `dependency_unavailable` when the event is not known here (yet): lanes are fixed per event. */
+  private eventOf(claim: Claim): EventSnapshot {
     const event = this.parts.events.find(claim.eventId);
     if (event === undefined) throw new ProblemError('dependency_unavailable', 'the event is not known yet');
+    return event;
+  }
+
+  /**
+   * @throws ProblemError `share_invalid` when the event has no such packet: whoever signed that has the key, and must not get it among the
+   * grabs of others.
+   */
+  private laneOf(claim: Claim, event: EventSnapshot): Lane {
     const ref = packetRefOf(claim.packetId);
     const pool = event.pools.find(({ poolId }) => poolId === ref.poolId);
     if (pool === undefined || pool.sponsorNo !== claim.sponsorNo || !hasPacket(pool, ref))

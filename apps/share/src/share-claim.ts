@@ -1,3 +1,4 @@
+import type { ShareKey, ShareRecord } from '#libs/database';
 import { type Claim, type KeyRing, verifyClaim } from '#libs/domain';
 import { ProblemError } from '#libs/runtime';
 
@@ -9,4 +10,14 @@ export function shareClaimOf(ring: KeyRing, token: string): Claim {
   const claim = verifyClaim(ring, 'share', token);
   if (claim === undefined) throw new ProblemError('share_invalid');
   return claim;
+}
+
+/** Which share a claim names. */
+export function shareKeyOf({ packetId, epoch, userId }: Claim): ShareKey {
+  return { packetId, epoch, ownerId: userId };
+}
+
+/** True when the packet was granted by the ticket that the share was made of: not to somebody else, nor to its owner in another epoch. */
+export function isShareOf({ grant }: ShareRecord, { epoch, userId }: Claim): boolean {
+  return grant.userId === userId && grant.epoch === epoch;
 }

@@ -7,6 +7,7 @@ import { throwLedgerProblem } from './away.ts';
 import type { EventDirectory } from './event-directory.ts';
 import { ReadCache } from './read-cache.ts';
 import type { RecentOutcomes } from './recent-outcomes.ts';
+import { isShareOf } from './share-claim.ts';
 
 /** What the ledger says of one share. Without `share` its packet is not granted (yet) and nothing is grabbed. */
 export interface ShareState {
@@ -62,7 +63,7 @@ export class SharePages {
     if (!features.isOn('share_pages')) throw new ProblemError('feature_off');
     if (nowMs() >= claim.atMs) throw new ProblemError('share_expired');
     const state = await this.states.get(String(claim.packetId), (copy) => this.ageMaxMs(copy));
-    if (state.share !== undefined && state.share.grant.userId !== claim.userId) throw new ProblemError('share_expired');
+    if (state.share !== undefined && !isShareOf(state.share, claim)) throw new ProblemError('share_expired');
     return this.view(claim, state, userId);
   }
 

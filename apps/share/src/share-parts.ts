@@ -59,6 +59,7 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
     client: redis.producer,
     replies,
     replyTo: processId,
+    clock: redis.clock,
     log,
   });
   const outcomes = new RecentOutcomes(outcomesMax);

@@ -174,6 +174,31 @@ describe('a share', () => {
       expect([answer.status, answer.body.code]).toEqual([410, 'share_expired']);
     expect((await credited(world.shareToken(6, 'winner'), 'friend')).portion).toBe(1);
   });
+
+  it('of a ticket that lapsed has expired, although its owner won the packet again and shares that (invariant 7)', async () => {
+    const again = firstEpoch + 1;
+    const lapsed = world.shareToken(7, 'owner-7');
+    const token = world.shareToken(7, 'owner-7', world.event.sharesEndAtMs, again);
+    const sql =
+      'UPDATE blocks SET epoch = $2 WHERE (pool_id, block_no) = ($1::bigint >> 39, ($1::bigint >> 8) & 2147483647)';
+    await world.pool.query(sql, [world.packetId(7), again]);
+    const grabs = async () => {
+      const answers = await Promise.all(['friend-a', 'friend-e'].map((friend) => share.grab(lapsed, friend)));
+      return answers.map(({ body }) => body.code);
+    };
+    const expired = ['share_expired', 'share_expired'];
+    expect(await grabs()).toEqual(expired);
+    await world.open(7, 'owner-7', again);
+    for (const user of ['friend-a', 'friend-b', 'friend-c']) await credited(token, user);
+    await pageWith(token, 3);
+    expect(await grabs()).toEqual(expired);
+    expect((await share.page(lapsed)).body.code).toBe('share_expired');
+    // by a process that remembers nothing
+    const other = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url });
+    expect((await other.grab(lapsed, 'friend-a')).body.code).toBe('share_expired');
+    await other.close();
+    expect((await share.grab(token, 'friend-d')).body).toEqual({ status: 'empty' });
+  });
 });
 
 describe('when shares have ended', () => {
@@ -192,6 +217,14 @@ describe('when shares have ended', () => {
     const other = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url });
     expect((await other.grab(ended(11, 'owner-11'), 'friend')).body).toEqual(before);
     await other.close();
+  });
+
+  it("a portion that was taken of another owner's share of the packet is none of this one's", async () => {
+    await world.open(14, 'winner-14');
+    await credited(world.shareToken(14, 'winner-14'), 'friend');
+    const shares = [ended(14, 'lapsed-14'), world.shareToken(14, 'winner-14', Date.now() - 3000, firstEpoch + 1)];
+    for (const token of shares) expect((await share.grab(token, 'friend')).body.code).toBe('share_expired');
+    expect((await share.grab(ended(14, 'winner-14'), 'friend')).body.status).toBe('credited');
   });
 
   it('for a moment what was accepted last may still be on its way to the lane: nobody is refused yet', async () => {

@@ -163,18 +163,18 @@ export class ShareWorld {
   }
 
   /** The share token that the gateway makes for the winner of a packet. */
-  shareToken(no: number, owner: string, atMs = this.event.sharesEndAtMs): string {
-    const claim = { eventId: this.event.id, packetId: this.packetId(no), epoch: firstEpoch, sponsorNo: 0, atMs };
+  shareToken(no: number, owner: string, atMs = this.event.sharesEndAtMs, epoch = firstEpoch): string {
+    const claim = { eventId: this.event.id, packetId: this.packetId(no), epoch, sponsorNo: 0, atMs };
     return signClaim(ring, { kind: 'share', ...claim, userId: owner });
   }
 
   /** Opens a packet for its winner; gives its amount. */
-  async open(no: number, owner: string): Promise<number> {
+  async open(no: number, owner: string, epoch = firstEpoch): Promise<number> {
     const packetId = this.packetId(no);
     const plan = planOf(this.poolId);
     const { runNo, position } = runPositionOf(plan, packetRefOf(packetId));
     const amountFen = deriveRunAmounts(secret, plan, runNo)[position]!;
-    const claim = { packetId, eventId: this.event.id, sponsorNo: 0, userId: owner, epoch: firstEpoch, amountFen };
+    const claim = { packetId, eventId: this.event.id, sponsorNo: 0, userId: owner, epoch, amountFen };
     const [outcome] = await settleOpens(this.pool, [{ ...claim, acceptedAtMs: Date.now() }]);
     if (outcome?.outcome !== 'credited') throw new Error(`packet ${no} was not credited: ${JSON.stringify(outcome)}`);
     return amountFen;

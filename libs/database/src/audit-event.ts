@@ -1,6 +1,7 @@
 import { setPlanner } from './planner.ts';
 import { type Db, inSnapshot, type Pool } from './pool.ts';
 import { auditBlocks, blocksPerPage } from './sql/audit-blocks.sql.ts';
+import { auditDenials, type DenialKey, type DenialsPage } from './sql/audit-denials.sql.ts';
 import { auditGrabs, type GrabsPage } from './sql/audit-grabs.sql.ts';
 import { auditGrants, type GrantsPage } from './sql/audit-grants.sql.ts';
 import { type LedgerPage, type PacketRange, rangeAt, rowsPerPage, startOf, walletPageBits } from './sql/audit-page.ts';
@@ -25,7 +26,7 @@ export type AuditStep =
       readonly violations: readonly Violation[];
     }
   | {
-      readonly step: 'blocks' | 'sums' | 'wallets' | 'strays';
+      readonly step: 'blocks' | 'denials' | 'sums' | 'wallets' | 'strays';
       readonly violations: readonly Violation[];
     };
 
@@ -42,8 +43,8 @@ const pagePlans = {
   enable_sort: 'on',
 } as const;
 
-/** A wallet is looked up by its id, its transfers by theirs. */
-const walletPlans = {
+/** A wallet is looked up by its id, its transfers by theirs; what a denial rests on by packet and by wallet. */
+const lookupPlans = {
   enable_seqscan: 'off',
   enable_nestloop: 'on',
   enable_bitmapscan: 'on',
@@ -64,10 +65,10 @@ export function onSnapshots(pool: Pool): AuditRunner {
 }
 
 /**
- * Everything that an event's ledger must be (invariants 1, 3, 5, 8), step by step, one short statement each whatever the size of the
+ * Everything that an event's ledger must be (invariants 1, 3, 4, 5, 7, 8), step by step, one short statement each whatever the size of the
  * ledger; what a step proves stands at its operation. Nothing for an event that does not exist. Steps that are taken in one `inSnapshot`
  * belong together. Taken in a snapshot each, they still prove the event: each looks at facts that are booked in one
- * transaction (a grant with its transfer and its wallet's balance), and of grants and grabs none ever changes.
+ * transaction (a grant with its transfer and its wallet's balance), and of grants, denials and grabs none ever changes.
  */
 export async function* auditEvent(run: AuditRunner, eventId: number): AsyncGenerator<AuditStep, void, undefined> {
   const audit = await run((db) => auditPools(db, eventId));
@@ -93,7 +94,7 @@ export interface LedgerPart {
   readonly walletIds: readonly bigint[];
 }
 
-/** A part of an event as `auditEvent` looks at the whole of it. */
+/** A part of an event as `auditEvent` looks at the whole of it; denials, which book nothing, are left to that. */
 export async function* auditPart(run: AuditRunner, part: LedgerPart): AsyncGenerator<AuditStep, void, undefined> {
   for (const [pool, range] of part.grants) yield await run((db) => grantsStep(db, pool, range));
   for (const [pool, range] of part.grabs) yield await run((db) => grabsStep(db, pool, range));
@@ -131,6 +132,12 @@ async function* auditPool(
     id = take(step);
   }
   yield { step: 'sums', violations: overdrawnOf(pool, fen) };
+  let after: DenialKey | undefined;
+  do {
+    const { lastKey, violations } = await run((db) => denialsPage(db, pool, after));
+    yield { step: 'denials', violations };
+    after = lastKey;
+  } while (after !== undefined);
 }
 
 /** Packets of one statement about grabs: about as many portions as a page has rows. */
@@ -157,14 +164,19 @@ async function grabsStep(db: Db, pool: AuditedPool, range: PacketRange) {
   return { step: 'grabs', pool, page, violations: page.violations } as const;
 }
 
+async function denialsPage(db: Db, pool: AuditedPool, after: DenialKey | undefined): Promise<DenialsPage> {
+  await setPlanner(db, lookupPlans);
+  return await auditDenials(db, pool, after);
+}
+
 async function walletsStep(db: Db, walletPage: number, eventId?: number): Promise<AuditStep> {
-  await setPlanner(db, walletPlans);
+  await setPlanner(db, lookupPlans);
   const from = BigInt(walletPage) << BigInt(walletPageBits);
   const wallets = { from, to: from + (1n << BigInt(walletPageBits)) };
   return { step: 'wallets', ...(await auditWallets(db, { eventId, wallets })) };
 }
 
 async function namedWalletsStep(db: Db, ids: readonly bigint[], eventId: number): Promise<AuditStep> {
-  await setPlanner(db, walletPlans);
+  await setPlanner(db, lookupPlans);
   return { step: 'wallets', ...(await auditWallets(db, { eventId, wallets: { ids } })) };
 }

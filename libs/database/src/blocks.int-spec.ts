@@ -1,6 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { epochMax, fullMask, indexesOf } from '#libs/domain';
-import type { PoolClient } from './pool.ts';
+import type { Pool, PoolClient } from './pool.ts';
 import type { EventRecord } from './read/load-events.ts';
 import { beginSettlement } from './sql/begin-settlement.sql.ts';
 import { closeBlocks } from './sql/close-blocks.sql.ts';
@@ -20,6 +20,7 @@ import { armDraft, draftOf, issueUntilMs, loadEvent, openOf, poolOfSponsor, star
 import { whenBlocked } from './testing/locks.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
+const wait = { timeout: 20_000, interval: 50 };
 let db: TestDatabase;
 const clients: PoolClient[] = [];
 
@@ -138,40 +139,73 @@ describe('withStockerLock', () => {
     await expect(withStockerLock(db.pool, () => Promise.reject(new Error('its work failed')))).rejects.toThrow(
       'failed',
     );
-    const cutOff = withStockerLock(db.pool, async (client) => {
-      await client.query('SELECT pg_terminate_backend(pg_backend_pid())');
-    });
-    await expect(cutOff).rejects.toThrow();
-    expect(await withStockerLock(db.pool, async () => 'next')).toEqual({ held: true, value: 'next' });
+    // a connection ends, and its lock with it, in the server's own time
+    const taken = <T>(work: (client: PoolClient) => Promise<T>) =>
+      vi.waitUntil(async () => {
+        const term = await withStockerLock(db.pool, work);
+        return term.held && term;
+      }, wait);
+    const cutOff = taken((client) => client.query('SELECT pg_terminate_backend(pg_backend_pid())'));
+    await expect(cutOff).rejects.toThrow(/terminating connection|Connection terminated/);
+    expect(await taken(async () => 'next')).toEqual({ held: true, value: 'next' });
   });
 });
 
 describe('createStockerPool', () => {
-  it('has the server end a session that falls silent, and the lock with it, and keep one that gives signs of life', async () => {
-    const options = { connectionString: db.url, applicationName: 'stocker', max: 1, statementTimeoutMs: 5000 };
-    const pool = createStockerPool(options);
-    const heir = createStockerPool(options);
+  const options = { applicationName: 'stocker', max: 1, statementTimeoutMs: 5000 };
+  const pools: Pool[] = [];
+  const poolOf = () => {
+    const pool = createStockerPool({ connectionString: db.url, ...options });
+    pools.push(pool);
+    return pool;
+  };
+  afterEach(async () => {
+    await Promise.all(pools.splice(0).map((pool) => pool.end()));
+  });
+
+  it.each([
+    ['', async () => undefined],
+    [' within a transaction', (client: PoolClient) => client.query('BEGIN')],
+  ])('has the server end a session that falls silent%s, and the lock with it', async (_, begin) => {
+    const heir = poolOf();
     const isPassedOn = async () => (await withStockerLock(heir, async () => true)).held;
-    const served = withStockerLock(pool, async (client) => {
+    const served = withStockerLock(poolOf(), async (client) => {
       expect(await settingsOf(client)).toEqual({
-        idle_session_timeout: '10s',
+        idle_in_transaction_session_timeout: '3s',
+        idle_session_timeout: '3s',
         tcp_keepalives_count: '3',
         tcp_keepalives_idle: '5',
         tcp_keepalives_interval: '2',
       });
-      // as if ten seconds had passed: the host is silent from here on
+      // shorter than from one sign of life to the next: as if the process were stopped from here on
       await client.query('SET idle_session_timeout = 100');
-      await expect.poll(isPassedOn, { timeout: 20_000, interval: 50 }).toBe(true);
+      await client.query('SET idle_in_transaction_session_timeout = 100');
+      await begin(client);
+      await expect.poll(isPassedOn, wait).toBe(true);
       await keepStockerLock(client);
     });
-    await expect(served).rejects.toThrow(/not queryable|terminated|idle-session timeout/);
-    await Promise.all([pool.end(), heir.end()]);
+    await expect(served).rejects.toThrow(/not queryable|terminated|session timeout/);
+  });
+
+  it('keeps the lock of one that is busy elsewhere and makes no statement', async () => {
+    const term = await withStockerLock(poolOf(), async (client) => {
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await client.query('SET idle_session_timeout = 1500');
+      const hasLived = async () => {
+        const sql = "SELECT state_change - backend_start > interval '4 s' AS ok FROM pg_stat_activity WHERE pid = $1";
+        return (await db.pool.query<{ ok: boolean }>(sql, [rows[0]!.pid])).rows[0]?.ok;
+      };
+      await expect.poll(hasLived, wait).toBe(true);
+      await keepStockerLock(client);
+      return 'held';
+    });
+    expect(term).toEqual({ held: true, value: 'held' });
   });
 
   const settingsOf = async (client: PoolClient) => {
     const { rows } = await client.query<{ name: string; value: string }>(
       `SELECT name, current_setting(name) AS value FROM pg_settings
-       WHERE name LIKE 'tcp_keepalives%' OR name = 'idle_session_timeout'`,
+       WHERE name LIKE 'tcp_keepalives%' OR name LIKE 'idle%session_timeout'`,
     );
     return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
   };

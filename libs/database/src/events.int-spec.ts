@@ -264,17 +264,17 @@ describe('the life of an event', () => {
 });
 
 describe('immutability', () => {
-  it.each(['transfers', 'grants', 'grabs', 'audit_log'])(
+  it.each(['transfers', 'grants', 'denials', 'grabs', 'audit_log'])(
     'no row of %s can be changed, deleted or truncated (invariants 7, 8)',
     async (table) => {
       const event = await startEvent(db, draftOf(1));
       const open = openOf(event, `immutable-${table}`);
-      await settleOpens(db.pool, [open]);
+      await settleOpens(db.pool, [open, openOf(event, open.userId, { n: 1 })]);
       await settleGrabs(db.pool, [grabOf(event, open, 'friend')]);
       await db.pool.query(
         "INSERT INTO audit_log (actor, action, target, reason, detail) VALUES ('a', 'b', 'c', 'd', '{}')",
       );
-      const column = { transfers: 'amount_fen', grants: 'amount_fen', grabs: 'amount_fen', audit_log: 'reason' }[table];
+      const column = { audit_log: 'reason', denials: 'outcome' }[table] ?? 'amount_fen';
       for (const sql of [
         `UPDATE ${table} SET ${column} = ${column}`,
         `DELETE FROM ${table}`,

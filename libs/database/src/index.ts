@@ -55,7 +55,14 @@ export { listReclaimable, type ReclaimCandidate } from './sql/list-reclaimable.s
 export { loadEventSecret } from './sql/load-event-secret.sql.ts';
 export { type EventMove, moveEvent } from './sql/move-event.sql.ts';
 export { type PacketLedgerStatus, type PacketQuestion, readPacketStatus } from './sql/packet-status.sql.ts';
-export { findGrab, type GrabRecord, listGrabs, readShare, type ShareRecord } from './sql/read-share.sql.ts';
+export {
+  findGrab,
+  type GrabRecord,
+  listGrabs,
+  readShare,
+  type ShareKey,
+  type ShareRecord,
+} from './sql/read-share.sql.ts';
 export { readWallet } from './sql/read-wallet.sql.ts';
 export { type Reclaim, reclaimBlocks } from './sql/reclaim-blocks.sql.ts';
 export { type Restocked, type Restocking, restockBlocks } from './sql/restock-blocks.sql.ts';

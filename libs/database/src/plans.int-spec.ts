@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inTransaction, type PoolClient } from './pool.ts';
 import type { EventRecord } from './read/load-events.ts';
 import { listPackets } from './sql/list-packets.sql.ts';
+import { readPacketStatus } from './sql/packet-status.sql.ts';
 import { settleGrabs } from './sql/settle-grabs.sql.ts';
 import { settleOpens } from './sql/settle-opens.sql.ts';
 import { draftOf, grabOf, openOf, startEvent } from './testing/event.ts';
@@ -33,13 +34,20 @@ async function settleAndGrab(round: number): Promise<void> {
   );
   const settled = await settleOpens(client, opens);
   expect(new Set(settled.map(({ outcome }) => outcome))).toEqual(new Set(['credited']));
+  const excess = opens.map(({ userId, sponsorNo }, i) =>
+    openOf(event, userId, { sponsorNo, n: 10_000 + round * batchSize + i }),
+  );
+  for (const _ of ['denied', 'denied again']) {
+    const denied = await settleOpens(client, excess);
+    expect(new Set(denied.map(({ outcome }) => outcome))).toEqual(new Set(['sponsor_limit']));
+  }
   const grabs = opens.map((open, i) => grabOf(event, open, `friend-${round}-${i}`));
   const grabbed = await settleGrabs(client, grabs);
   expect(new Set(grabbed.map(({ outcome }) => outcome))).toEqual(new Set(['credited']));
 }
 
 /**
- * Grants, grabs and transfers of 70 000 users in the same event; without statistics, as right after a burst. On another connection:
+ * Grants, denials, grabs and transfers of 70 000 users in the same event; without statistics, as right after a burst. On another connection:
  * the role that skips the foreign keys, which takes half the time, would also drop the plans of this one.
  */
 async function growTables(): Promise<void> {
@@ -56,6 +64,11 @@ async function growTables(): Promise<void> {
        SELECT ($2::bigint << 39) + i, $1, a.first + i / 3, i % 3, i % 3 + 1, 3, 1, 100, 1
        FROM generate_series(0, $3 - 1) i, (SELECT min(id) AS first FROM accounts WHERE name LIKE 'old-%') a`,
       [event.id, farPool, grantCount],
+    );
+    await filler.query(
+      `INSERT INTO denials (packet_id, epoch, account_id, event_id, outcome, accepted_at_ms)
+       SELECT packet_id, 2, account_id, event_id, 'limit', 1 FROM grants WHERE packet_id >= $1::bigint << 39`,
+      [farPool],
     );
     await filler.query(
       `INSERT INTO grabs (packet_id, portion, event_id, account_id, amount_fen, accepted_at_ms)
@@ -102,7 +115,7 @@ function nodesOf(plan: PlanNode): PlanNode[] {
   return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 }
 
-const bigTables = ['accounts', 'blocks', 'grants', 'grabs', 'transfers'];
+const bigTables = ['accounts', 'blocks', 'denials', 'grants', 'grabs', 'transfers'];
 
 function expectIndexLookups(plans: readonly PlanNode[]): void {
   const nodes = plans.flatMap(nodesOf);
@@ -139,6 +152,16 @@ describe('the plans of the settlement functions', () => {
     client.release(true);
     client = await db.pool.connect();
     expectIndexLookups(await plansOf(() => settleAndGrab(3)));
+  });
+
+  it('what became of a ticket is found by index', async () => {
+    const { packetId, userId } = openOf(event, 'user-1-3', { sponsorNo: 0, n: 10_000 + batchSize + 6 });
+    const question = { packetId, userId, epoch: 1 };
+    const nodes = (await plansOf(() => readPacketStatus(client, question))).flatMap(nodesOf);
+    const tables = nodes.filter((node) => ['accounts', 'denials', 'grants'].includes(node['Relation Name'] ?? ''));
+    expect(tables.length).toBeGreaterThanOrEqual(3);
+    for (const node of tables) expect(node['Node Type']).toMatch(/Index/);
+    expect(await readPacketStatus(client, question)).toEqual({ status: 'sponsor_limit' });
   });
 
   it("a user's packets are found by index", async () => {

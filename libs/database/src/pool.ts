@@ -15,6 +15,8 @@ export interface PoolOptions {
   readonly statementTimeoutMs: number;
   /** Longest wait for one lock; default half of the statement timeout, so that the lock is what the error names. */
   readonly lockTimeoutMs?: number;
+  /** Longest silence of a client within a transaction, ended by the server; default the statement timeout. */
+  readonly idleInTransactionMs?: number;
   /** Longest wait for a connection, new or from the pool. */
   readonly connectionTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
@@ -50,7 +52,7 @@ export function poolConfig(options: PoolOptions): pg.PoolConfig {
     idleTimeoutMillis: options.idleTimeoutMs ?? idleTimeoutMsDefault,
     statement_timeout: options.statementTimeoutMs,
     lock_timeout: options.lockTimeoutMs ?? Math.ceil(options.statementTimeoutMs / 2),
-    idle_in_transaction_session_timeout: options.statementTimeoutMs,
+    idle_in_transaction_session_timeout: options.idleInTransactionMs ?? options.statementTimeoutMs,
     query_timeout: options.statementTimeoutMs + serverAnswerMarginMs,
     options: Object.entries(options.serverSettings ?? {})
       .map(([name, value]) => `-c ${name}=${value}`)

@@ -18,13 +18,16 @@ beforeAll(async () => {
 });
 afterAll(async () => await db.drop());
 
-/** An event with grants and grabs in both of its pools. */
+/** An event with grants, denials and grabs in both of its pools. */
 async function busyEvent(): Promise<{ event: EventRecord; opens: OpenClaim[] }> {
   const event = await startEvent(db, draftOf(2));
   const opens = [0, 1].flatMap((sponsorNo) =>
     Array.from({ length: 20 }, (_, n) => openOf(event, `u${event.id}-${n}`, { sponsorNo, n: n * 3 })),
   );
   await settleOpens(db.pool, opens);
+  const excess = opens.map(({ userId, sponsorNo }, i) => openOf(event, userId, { sponsorNo, n: (i % 20) * 3 + 1 }));
+  const denied = await settleOpens(db.pool, excess);
+  expect(new Set(denied.map(({ outcome }) => outcome))).toEqual(new Set(['sponsor_limit']));
   const grabs = opens.flatMap((open, i) =>
     [1, 2].slice(i % 2).map((step) => grabOf(event, open, `u${event.id}-${(i + step) % 20}`)),
   );
@@ -107,6 +110,10 @@ describe('findViolations', () => {
     grant_plan: 'UPDATE pools SET max_fen = 100, min_fen = 100 WHERE event_id = $1',
     grant_block: 'UPDATE grants SET epoch = 2 WHERE event_id = $1 AND ordinal = 1',
     grab_plan: 'DELETE FROM grabs WHERE event_id = $1 AND portion = 1',
+    denied_grant: `INSERT INTO denials (packet_id, epoch, account_id, event_id, outcome, accepted_at_ms)
+      SELECT packet_id, epoch, account_id, event_id, 'limit', accepted_at_ms FROM grants WHERE event_id = $1 AND ordinal = 1`,
+    denial_reason: `INSERT INTO denials (packet_id, epoch, account_id, event_id, outcome, accepted_at_ms)
+      SELECT packet_id | 1, 2, account_id, event_id, 'limit', accepted_at_ms FROM grants WHERE event_id = $1 AND ordinal = 2`,
     stocked_blocks: 'UPDATE pools SET next_block = next_block - 1 WHERE event_id = $1',
     settled_blocks: `UPDATE events SET state = 'settled', closed_at = now(), settling_at = now(), settled_at = now(),
       revealed_secret = 'x' WHERE id = $1`,
@@ -135,6 +142,20 @@ describe('findViolations', () => {
          WHERE packet_id = (SELECT min(packet_id) FROM grants WHERE event_id = $1) RETURNING packet_id, account_id)
        UPDATE transfers t SET credit_account = g.account_id FROM g WHERE t.kind = 'grant' AND t.ref = g.packet_id`,
     ],
+    [
+      'denial_reason',
+      'a sponsor of whom the user has nothing',
+      `WITH a AS (INSERT INTO accounts (kind, name, balance_fen) VALUES ('wallet', 'nobody-' || $1::int, 0) RETURNING id)
+       INSERT INTO denials (packet_id, epoch, account_id, event_id, outcome, accepted_at_ms)
+       SELECT g.packet_id, 2, a.id, g.event_id, 'sponsor_limit', 1 FROM a, grants g WHERE g.event_id = $1`,
+    ],
+    [
+      'denial_reason',
+      "a packet that is nobody else's",
+      `INSERT INTO denials (packet_id, epoch, account_id, event_id, outcome, accepted_at_ms)
+       SELECT packet_id, 2, account_id, event_id, 'taken', 1 FROM grants WHERE event_id = $1`,
+    ],
+    ['denial_reason', 'a denial of another event', 'UPDATE denials SET event_id = 999999 WHERE event_id = $1'],
     [
       'stocked_blocks',
       'a block that nobody stocked',

@@ -74,6 +74,7 @@ describe('the words of the database', () => {
     ['accounts', 'kind', ['sponsor', 'pool', 'wallet']],
     ['transfers', 'kind', ['fund', 'grant', 'grab', 'refund']],
     ['dead_letters', 'kind', ['open', 'grab']],
+    ['denials', 'outcome', ['limit', 'sponsor_limit', 'taken']],
   ])('%s.%s may hold the words of the program and no others', async (table, column, words) => {
     const [definition] = await textRows(
       `SELECT pg_get_constraintdef(c.oid) FROM pg_constraint c
@@ -90,6 +91,7 @@ describe('the constraints behind the invariants', () => {
     ['a user has a packet of each number once (5)', 'grants', 'UNIQUE (account_id, event_id, ordinal)'],
     ['numbers end at the limit (5)', 'grants', 'CHECK (((ordinal >= 1) AND (ordinal <= per_user_max)))'],
     ['a user has one packet of a sponsor (5)', 'grants', 'UNIQUE (account_id, event_id, sponsor_no)'],
+    ['a ticket is denied once (7)', 'denials', 'PRIMARY KEY (packet_id, epoch, account_id)'],
     ['a transfer has a deterministic id (7, 8)', 'transfers', 'PRIMARY KEY (kind, ref, portion)'],
     ['a transfer moves something (8)', 'transfers', 'CHECK ((amount_fen > 0))'],
     ['a wallet is never in debt (8)', 'accounts', 'CHECK ((balance_fen >= 0))'],
@@ -108,8 +110,9 @@ describe('the constraints behind the invariants', () => {
   it('no foreign key leads to a row that lanes share: event, sponsor, pool, block', async () => {
     const hot = await textRows(
       `SELECT conrelid::regclass || ' -> ' || confrelid::regclass FROM pg_constraint
-       WHERE contype = 'f' AND conrelid IN ('grants'::regclass, 'grabs'::regclass, 'transfers'::regclass) ORDER BY 1`,
+       WHERE contype = 'f' AND conrelid IN ('denials'::regclass, 'grants'::regclass, 'grabs'::regclass, 'transfers'::regclass)
+       ORDER BY 1`,
     );
-    expect(hot).toEqual(['grabs -> accounts', 'grabs -> grants', 'grants -> accounts']);
+    expect(hot).toEqual(['denials -> accounts', 'grabs -> accounts', 'grabs -> grants', 'grants -> accounts']);
   });
 });

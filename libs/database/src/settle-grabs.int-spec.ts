@@ -51,8 +51,11 @@ describe('settleGrabs', () => {
       { userId: 'bob', portion: 3, amountFen: portions[2] },
     ]);
     expect(await readShare(db.pool, open.packetId)).toMatchObject({ taken: 3, grant: { userId: 'owner' } });
-    expect(await findGrab(db.pool, { packetId: open.packetId, userId: 'bob' })).toMatchObject({ portion: 3 });
-    expect(await findGrab(db.pool, { packetId: open.packetId, userId: 'cid' })).toBeUndefined();
+    const share = { packetId: open.packetId, epoch: 1, ownerId: 'owner' };
+    expect(await findGrab(db.pool, share, 'bob')).toMatchObject({ portion: 3 });
+    expect(await findGrab(db.pool, share, 'cid')).toBeUndefined();
+    expect(await findGrab(db.pool, { ...share, ownerId: 'ann' }, 'bob')).toBeUndefined();
+    expect(await findGrab(db.pool, { ...share, epoch: 2 }, 'bob')).toBeUndefined();
     expect(await readWallet(db.pool, 'owner')).toMatchObject({ balanceFen: open.amountFen + portions[1]! });
     expect(await findViolations(db.pool, { eventId: event.id, limitPerRule: 5 })).toEqual([]);
   });
@@ -95,6 +98,40 @@ describe('settleGrabs', () => {
     expect(outcomesOf(await settleGrabs(db.pool, [{ ...grab, epoch: 2 }]))).toEqual(['no_grant_yet']);
     await db.pool.query("UPDATE blocks SET state = 'closed' WHERE pool_id = $1", [poolId]);
     expect(outcomesOf(await settleGrabs(db.pool, [{ ...grab, epoch: 2 }]))).toEqual(['expired']);
+  });
+
+  it('tells apart two shares of one owner: the packet lapsed and was won again (invariant 7)', async () => {
+    const event = await startEvent(db, draftOf(1));
+    const open = openOf(event, 'owner', { epoch: 2 });
+    const lapsed = { ...open, epoch: 1 };
+    await db.pool.query('UPDATE blocks SET epoch = 2 WHERE pool_id = $1', [poolOfSponsor(event, 0).poolId]);
+    const ofFirst = grabOf(event, lapsed, 'friend');
+    const ofSecond = grabOf(event, open, 'friend');
+    expect(outcomesOf(await settleGrabs(db.pool, [ofFirst]))).toEqual(['expired']);
+    expect(await settleOpens(db.pool, [open])).toMatchObject([{ outcome: 'credited' }]);
+    expect(outcomesOf(await settleGrabs(db.pool, [ofFirst]))).toEqual(['expired']);
+    expect(outcomesOf(await settleGrabs(db.pool, [ofSecond]))).toEqual(['credited']);
+    expect(outcomesOf(await settleGrabs(db.pool, [ofFirst, ofSecond]))).toEqual(['expired', 'credited']);
+    expect(await findGrab(db.pool, { packetId: open.packetId, epoch: 1, ownerId: 'owner' }, 'friend')).toBeUndefined();
+  });
+
+  it('says of a share that lapsed the same before and after its packet went to somebody else', async () => {
+    const event = await startEvent(db, draftOf(1));
+    await db.pool.query('UPDATE blocks SET epoch = 2 WHERE pool_id = $1', [poolOfSponsor(event, 0).poolId]);
+    const grab = grabOf(event, openOf(event, 'sleeper'), 'friend');
+    expect(outcomesOf(await settleGrabs(db.pool, [grab]))).toEqual(['expired']);
+    await settleOpens(db.pool, [openOf(event, 'next', { epoch: 2 })]);
+    expect(outcomesOf(await settleGrabs(db.pool, [grab]))).toEqual(['expired']);
+  });
+
+  it('says empty again while the event is being settled', async () => {
+    const { event, open } = await shared();
+    const friends = ['a', 'b', 'c', 'd'].map((friend) => grabOf(event, open, friend));
+    const before = outcomesOf(await settleGrabs(db.pool, friends));
+    expect(before.at(-1)).toBe('empty');
+    await moveEvent(db.pool, { eventId: event.id, from: 'live', to: 'closed', atMs: t0 });
+    await beginSettlement(db.pool, { eventId: event.id, atMs: t0 });
+    expect(outcomesOf(await settleGrabs(db.pool, friends))).toEqual(before);
   });
 
   it('gives nothing once the event is being settled, and still tells what was given', async () => {

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EventRecord } from './read/load-events.ts';
 import { findViolations } from './sql/find-violations.sql.ts';
-import { type OpenClaim, type OpenSettlement, settleOpens } from './sql/settle-opens.sql.ts';
+import { type KeptDenial, type OpenClaim, type OpenSettlement, settleOpens } from './sql/settle-opens.sql.ts';
 import { amountOf, draftOf, openOf, packetIdsOf, poolOfSponsor, startEvent, t0 } from './testing/event.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
@@ -20,8 +20,10 @@ const perUserMax = 2;
 class Model {
   private readonly grants = new Map<
     bigint,
-    { userId: string; sponsorNo: number; ordinal: number; amountFen: number }
+    { userId: string; epoch: number; sponsorNo: number; ordinal: number; amountFen: number }
   >();
+  /** By ticket. */
+  private readonly denials = new Map<string, KeptDenial>();
   private readonly blocks = new Map<bigint, { epoch: number; state: string }>();
 
   setBlock(packetId: bigint, block: { epoch: number; state: string }): void {
@@ -53,22 +55,32 @@ class Model {
 
   private settleOne(claim: OpenClaim): OpenSettlement {
     const grant = this.grants.get(claim.packetId);
-    if (grant !== undefined) {
+    if (grant?.userId === claim.userId && grant.epoch === claim.epoch) {
       const { amountFen, ordinal } = grant;
-      return grant.userId === claim.userId
-        ? { outcome: 'credited', amountFen, ordinal, isNew: false }
-        : { outcome: 'taken' };
+      return { outcome: 'credited', amountFen, ordinal, isNew: false };
     }
+    const ticket = `${claim.packetId}/${claim.epoch}/${claim.userId}`;
+    const known = this.denials.get(ticket);
+    if (known !== undefined) return { outcome: known };
     const block = this.blocks.get(claim.packetId >> 8n) ?? { epoch: 1, state: 'out' };
     if (block.epoch !== claim.epoch || block.state === 'closed') return { outcome: 'expired' };
+    if (grant?.userId === claim.userId) return { outcome: 'expired' };
     const held = [...this.grants.values()].filter(({ userId }) => userId === claim.userId);
-    if (held.some(({ sponsorNo }) => sponsorNo === claim.sponsorNo)) return { outcome: 'sponsor_limit' };
-    if (held.length >= perUserMax) return { outcome: 'limit' };
-    const { userId, sponsorNo, amountFen } = claim;
+    const denial = grant === undefined ? limitOf(held, claim) : 'taken';
+    if (denial !== undefined) {
+      this.denials.set(ticket, denial);
+      return { outcome: denial };
+    }
+    const { userId, epoch, sponsorNo, amountFen } = claim;
     const ordinal = held.length + 1;
-    this.grants.set(claim.packetId, { userId, sponsorNo, ordinal, amountFen });
+    this.grants.set(claim.packetId, { userId, epoch, sponsorNo, ordinal, amountFen });
     return { outcome: 'credited', amountFen, ordinal, isNew: true };
   }
+}
+
+function limitOf(held: readonly { sponsorNo: number }[], claim: OpenClaim): KeptDenial | undefined {
+  if (held.some(({ sponsorNo }) => sponsorNo === claim.sponsorNo)) return 'sponsor_limit';
+  return held.length >= perUserMax ? 'limit' : undefined;
 }
 
 const claimArbitrary = fc.record({

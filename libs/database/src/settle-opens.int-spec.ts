@@ -124,6 +124,7 @@ describe('settleOpens', () => {
       { ...honest, packetId: (1n << 63n) - 1n },
     ];
     for (const claim of forged) expect(outcomesOf(await settleOpens(db.pool, [claim]))).toEqual(['expired']);
+    // nothing is kept of them: the honest ticket of that packet is another one
     expect(outcomesOf(await settleOpens(db.pool, [honest]))).toEqual(['credited']);
   });
 

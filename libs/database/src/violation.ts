@@ -21,6 +21,8 @@ export const violationRules = [
   'grant_plan',
   'grant_block',
   'grab_plan',
+  'denied_grant',
+  'denial_reason',
   'stocked_blocks',
   'settled_blocks',
 ] as const;

@@ -2,8 +2,10 @@
 export { derivePortions, deriveRunAmounts, eventSecretBytesMin } from './amounts.ts';
 export { blockSizeMax, countOf, fullMask, hasIndex, indexesOf, isEmpty, maskFromGranted } from './block-mask.ts';
 export {
+  type BlockStage,
   type BlockState,
   blockStates,
+  canBlockGo,
   canReclaim,
   epochMax,
   lastAcceptanceMs,

@@ -1,5 +1,11 @@
 export { grabLane, type Lane, type LaneJob, openLane } from './lane.ts';
-export { LaneConsumer, type LaneConsumerOptions, type MalformedJob } from './lane-consumer.ts';
+export * from './lane-backlog.ts';
+export {
+  LaneConsumer,
+  type LaneConsumerOptions,
+  type MalformedJob,
+  outstandingLookFreshMs,
+} from './lane-consumer.ts';
 export {
   type DurableAddition,
   type LaneAddition,
@@ -8,6 +14,7 @@ export {
   type LaneProducerOptions,
 } from './lane-producer.ts';
 export * from './lane-stats.ts';
+export { LaneWriter } from './lane-writer.ts';
 export * from './merging-batcher.ts';
 export * from './outstanding.ts';
 export { ReplyRegistry, type ReplyRegistryOptions, type ReplySlot } from './reply-registry.ts';

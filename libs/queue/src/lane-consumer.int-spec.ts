@@ -10,8 +10,9 @@ import type { LaneConsumer, MalformedJob } from './lane-consumer.ts';
 import type { LaneAddition } from './lane-producer.ts';
 import { readLaneStats } from './lane-stats.ts';
 import { MergingBatcher } from './merging-batcher.ts';
-import { countOutstanding } from './outstanding.ts';
+import { countOutstanding, removeOutstanding } from './outstanding.ts';
 import {
+  deadlineIn,
   lane,
   leftovers,
   openItem,
@@ -55,7 +56,7 @@ describe('LaneConsumer', () => {
 
   const addAll = async (count: number): Promise<LaneAddition<OpenOutcome>[]> =>
     await Promise.all(
-      Array.from({ length: count }, async (_, no) => await side.producer.add(lane, openItem(no), longMs)),
+      Array.from({ length: count }, async (_, no) => await side.producer.add(lane, openItem(no), deadlineIn(longMs))),
     );
 
   const outcomesOf = async (added: readonly LaneAddition<OpenOutcome>[]) =>
@@ -163,6 +164,28 @@ describe('LaneConsumer', () => {
     expect(runs).toBe(2);
     expect(await readLaneStats(reader, [lane])).toMatchObject([{ waiting: 0, active: 0, failed: 0, outstanding: 0 }]);
     expect(await leftovers(reader)).toEqual([]);
+  });
+
+  it('completes a job that is not outstanding without a word', async () => {
+    // Proves what happens to a job whose entry is gone: it is settled and told, or was never accepted, and nobody hears of it again.
+    const replies: string[] = [];
+    subscribeReplies(side.channels, 'producer-1', (message) => replies.push(message));
+    const [addition] = await addAll(1);
+    const jobId = addition?.status === 'durable' ? addition.jobId : expect.fail('not durable');
+    await removeOutstanding(reader, lane, [jobId]);
+    const queue = new Queue(lane, { connection: reader, prefix: laneKeyPrefix(lane) });
+    await queue.add('items', { v: 2, what: 'ever' }, { ...laneJobOptions, jobId: 'odd-1' });
+    const consumer: LaneConsumer<OpenItem, OpenOutcome> = consume({
+      settle: async (items, job) => {
+        const isOutstanding = (await consumer.findOutstanding([job.jobId, 'another'])).has(job.jobId);
+        return isOutstanding ? items.map(outcomeOf) : undefined;
+      },
+    });
+    await vi.waitFor(async () => expect(await leftovers(reader)).toEqual([]), untilDone);
+    expect(await outcomesOf(await addAll(1))).toEqual(expectedOutcomes(1));
+    expect(replies.map((text) => (JSON.parse(text) as { jobId: string }).jobId)).not.toContain(jobId);
+    expect(log.lines.filter(({ message }) => message === 'a job will run again')).toEqual([]);
+    await queue.close();
   });
 
   it('takes over the jobs of a consumer that is gone', async () => {

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { closeRedis, createRedis, type Log, logOutages, publishReply, type RedisClient } from '#libs/redis';
 import { atMostEvery } from './at-most-every.ts';
 import { type Lane, type LaneJob, laneKeyPrefix, retryDelayMs } from './lane.ts';
-import { removeOutstanding } from './outstanding.ts';
+import { findOutstanding, removeOutstanding } from './outstanding.ts';
 import { SlowDown } from './slow-down.ts';
 
 export interface MalformedJob {
@@ -21,12 +21,15 @@ export interface LaneConsumerOptions<Item, Outcome> {
   readonly name: string;
   readonly log: Log;
   readonly jobSchema: z.ZodType<LaneJob<Item>>;
-  /** Settles a job's items and resolves after the commit, with one outcome for each. A rejection has the job run again. */
+  /**
+   * Settles a job's items and resolves after the commit, with one outcome for each; `undefined` for a job that has no entry in the
+   * outstanding index (`findOutstanding`): it is completed, and nobody is told anything. A rejection has the job run again.
+   */
   readonly settle: (
     items: readonly Item[],
     job: { readonly lane: Lane; readonly jobId: string },
-  ) => Promise<readonly Outcome[]>;
-  /** Keeps what is no job of this version; resolves when it is kept. A rejection has the job run again. */
+  ) => Promise<readonly Outcome[] | undefined>;
+  /** Keeps what is no job of this version and was accepted; resolves when it is kept. A rejection has the job run again. */
   readonly onMalformed: (job: MalformedJob) => Promise<void>;
   /** Jobs under way at once; they are what a batcher merges. */
   readonly jobsAtOnceMax?: number;
@@ -38,6 +41,11 @@ export interface LaneConsumerOptions<Item, Outcome> {
 
 const jobsAtOnceDefaultMax = 32;
 const lockDefaultMs = 5000;
+/**
+ * For how long after it was asked for a look at the outstanding index may be acted upon (monotonic ms). Locks are renewed at half of
+ * their time: a process that could look so recently has its jobs still, even if it was stopped or cut off since.
+ */
+export const outstandingLookFreshMs = 2000;
 const stalledCheckDefaultMs = 2000;
 /** BullMQ waits for so long after a connection error, 15 s by default. */
 const runRetryMs = 500;
@@ -50,7 +58,8 @@ const drainDelayS = 2;
 
 /**
  * Takes the jobs of one lane and has them settled. In this order: commit (`settle`), outstanding entry removed, reply published, job
- * completed. Whatever breaks in between has the job run again, which gives the same outcomes (invariant 7).
+ * completed. Whatever breaks in between has the job run again: with its entry there it gives the same outcomes (invariant 7), without
+ * it nothing is done, for its outcomes are told, or it was never accepted.
  */
 export class LaneConsumer<Item, Outcome> {
   private readonly client: RedisClient;
@@ -109,6 +118,11 @@ export class LaneConsumer<Item, Outcome> {
     this.slowDown.set(delayMs);
   }
 
+  /** Those of the lane's jobs that are in its outstanding index; waits for as long as Redis is away. */
+  async findOutstanding(jobIds: readonly string[]): Promise<ReadonlySet<string>> {
+    return await findOutstanding(this.client, this.options.lane, jobIds);
+  }
+
   /**
    * Takes no more jobs and waits for those under way up to `timeoutMs`, then ends its connections. What was not completed by then runs
    * again elsewhere.
@@ -134,12 +148,14 @@ export class LaneConsumer<Item, Outcome> {
     try {
       const parsed = jobSchema.safeParse(job.data);
       if (!parsed.success) {
+        if (!(await this.findOutstanding([jobId])).has(jobId)) return;
         await onMalformed({ lane, jobId, data: job.data, error: parsed.error.message });
         await removeOutstanding(this.client, lane, [jobId]);
         return;
       }
       const { items, replyTo } = parsed.data;
       const outcomes = await settle(items, { lane, jobId });
+      if (outcomes === undefined) return;
       if (outcomes.length !== items.length) throw new Error(`${items.length} items got ${outcomes.length} outcomes`);
       // One connection keeps their order: whoever hears the reply finds the entry gone.
       await Promise.all([

@@ -9,11 +9,13 @@ import { readLaneStats } from './lane-stats.ts';
 import {
   addOutstanding,
   countOutstanding,
+  findOutstanding,
+  lookAtOutstanding,
   OrphanSweeper,
   oldestOutstandingMs,
   removeOutstanding,
 } from './outstanding.ts';
-import { lane, openItem, startProducer, startReadyProducer, type TestSide } from './testing.ts';
+import { deadlineIn, lane, openItem, startProducer, startReadyProducer, type TestSide } from './testing.ts';
 
 const longMs = 30_000;
 
@@ -41,7 +43,9 @@ describe('LaneProducer', () => {
   });
 
   const addAll = async (producer: TestSide['producer'], count: number, withinMs = longMs) =>
-    await Promise.all(Array.from({ length: count }, async (_, no) => await producer.add(lane, openItem(no), withinMs)));
+    await Promise.all(
+      Array.from({ length: count }, async (_, no) => await producer.add(lane, openItem(no), deadlineIn(withinMs))),
+    );
 
   const jobsIn = async () => {
     const queue = new Queue(lane, { connection: reader, prefix: laneKeyPrefix(lane), skipMetasUpdate: true });
@@ -54,7 +58,9 @@ describe('LaneProducer', () => {
     // Proves what "durable" says: both acknowledged, by the oldest acceptance of the batch (invariants 3 and 6).
     side = await startReadyProducer(redis.url, log, { lingerMinMs: 50 });
     const items = [openItem(2, 1700), openItem(1, 1500), openItem(3, 1600)];
-    const added = await Promise.all(items.map(async (item) => await side!.producer.add(lane, item, longMs)));
+    const added = await Promise.all(
+      items.map(async (item) => await side!.producer.add(lane, item, deadlineIn(longMs))),
+    );
     const jobIds = added.map((addition) => addition.status === 'durable' && addition.jobId);
     expect(added.map((addition) => addition.status === 'durable' && addition.position)).toEqual([0, 1, 2]);
     expect(new Set(jobIds).size).toBe(1);
@@ -102,9 +108,9 @@ describe('LaneProducer', () => {
     // Proves that `too_late` means "not accepted", also for the batch that goes on without it.
     side = await startReadyProducer(redis.url, log, { lingerMinMs: 300, lingerMaxMs: 300 });
     const [late, never, timely] = await Promise.all([
-      side.producer.add(lane, openItem(1), 1),
-      side.producer.add(lane, openItem(2), 0),
-      side.producer.add(lane, openItem(3), longMs),
+      side.producer.add(lane, openItem(1), deadlineIn(1)),
+      side.producer.add(lane, openItem(2), deadlineIn(0)),
+      side.producer.add(lane, openItem(3), deadlineIn(longMs)),
     ]);
     expect([late.status, never.status, timely.status]).toEqual(['too_late', 'too_late', 'durable']);
     expect((await jobsIn()).flatMap((job) => job.data.items)).toEqual([openItem(3)]);
@@ -114,12 +120,12 @@ describe('LaneProducer', () => {
     // Proves that a queue made without Redis fails fast and is not dead for it.
     await redis.kill();
     side = await startProducer(redis.url, log);
-    expect((await side.producer.add(lane, openItem(1), longMs)).status).toBe('queue_unavailable');
+    expect((await side.producer.add(lane, openItem(1), deadlineIn(longMs))).status).toBe('queue_unavailable');
     await redis.restart();
     expect(await whenRedisReady(side.client, 20_000)).toBe(true);
     expect(await whenRedisReady(reader, 20_000)).toBe(true);
-    expect((await side.producer.add(lane, openItem(2), longMs)).status).toBe('durable');
-    expect((await side.producer.add(grabLane(0), openItem(3), longMs)).status).toBe('durable');
+    expect((await side.producer.add(lane, openItem(2), deadlineIn(longMs))).status).toBe('durable');
+    expect((await side.producer.add(grabLane(0), openItem(3), deadlineIn(longMs))).status).toBe('durable');
     expect(await reader.hget(keys.job(lane, 'meta'), 'opts.maxLenEvents')).toBe('100');
   });
 
@@ -130,7 +136,7 @@ describe('LaneProducer', () => {
     let killed: Promise<void> | undefined;
     const adding: ReturnType<typeof producer.add>[] = [];
     for (let no = 0; no < 2000; no++) {
-      adding.push(producer.add(lane, openItem(no), longMs));
+      adding.push(producer.add(lane, openItem(no), deadlineIn(longMs)));
       if (no === 1000) killed = redis.kill();
       if (no % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
@@ -148,7 +154,8 @@ describe('LaneProducer', () => {
   });
 
   it('answers within its time while Redis is frozen', async () => {
-    // Proves that an unanswered enqueue is told as unknown, and that what waits behind it is told as not enqueued.
+    // Proves that an unanswered enqueue is told as unknown, that what waits behind it is told as not enqueued, and that none of them
+    // is accepted when Redis reads it after all: each was answered 503 long ago (invariant 6).
     side = await startReadyProducer(redis.url, log, { commandTimeoutMs: 60_000, flushItemsMax: 1, addsInFlightMax: 2 });
     const { producer } = side;
     process.kill(redis.pid, 'SIGSTOP');
@@ -161,9 +168,28 @@ describe('LaneProducer', () => {
       'too_late',
       'too_late',
     ]);
-    // The unknown ones were executed after all.
+    // The unknown ones are in the lane after all, but without an entry nobody settles them.
     await vi.waitFor(() => expect(producer.load().addsInFlight).toBe(0));
     expect((await jobsIn()).flatMap((job) => job.data.items)).toEqual([openItem(0), openItem(1)]);
+    expect(await countOutstanding(reader, lane)).toBe(0);
+  });
+
+  it('does not enqueue what became late while the process was stopped, whichever timer runs first', async () => {
+    // Proves that a process which wakes does not accept an open that its user was told nothing of in time.
+    side = await startReadyProducer(redis.url, log, { lingerMinMs: 1 });
+    const adding = side.producer.add(lane, openItem(1), deadlineIn(30));
+    const wakesAt = performance.now() + 60;
+    while (performance.now() < wakesAt);
+    expect((await adding).status).toBe('too_late');
+    expect((await side.producer.add(lane, openItem(2), deadlineIn(longMs))).status).toBe('durable');
+    expect((await jobsIn()).flatMap((job) => job.data.items)).toEqual([openItem(2)]);
+  });
+
+  it('accepts nothing without the time of the store', async () => {
+    // Proves that no deadline is guessed.
+    side = await startReadyProducer(redis.url, log, { clock: { nowMs: () => undefined } });
+    expect((await side.producer.add(lane, openItem(1), deadlineIn(longMs))).status).toBe('queue_unavailable');
+    expect(await jobsIn()).toEqual([]);
   });
 
   it('enqueues what it holds when it is closed, and takes no more', async () => {
@@ -172,7 +198,7 @@ describe('LaneProducer', () => {
     const adding = addAll(side.producer, 10);
     await side.producer.close(10_000);
     expect((await adding).map(({ status }) => status)).toEqual(Array(10).fill('durable'));
-    expect((await side.producer.add(lane, openItem(1), longMs)).status).toBe('queue_unavailable');
+    expect((await side.producer.add(lane, openItem(1), deadlineIn(longMs))).status).toBe('queue_unavailable');
   });
 });
 
@@ -205,12 +231,28 @@ describe('outstanding index', () => {
     expect(await removeOutstanding(client, lane, [])).toBe(0);
   });
 
+  it('refuses an entry that comes after its deadline, by its own clock', async () => {
+    // Proves that a command which waited in a socket accepts nothing any more (invariant 6).
+    const { nowMs } = await lookAtOutstanding(client, lane);
+    expect(await addOutstanding(client, lane, 'late', 1, nowMs)).toBe(false);
+    expect(await addOutstanding(client, lane, 'timely', 1, nowMs + longMs)).toBe(true);
+    expect(await addOutstanding(client, lane, 'whenever', 2)).toBe(true);
+    const asked = ['late', 'timely', 'whenever'];
+    expect(await findOutstanding(client, lane, asked)).toEqual(new Set(['timely', 'whenever']));
+    expect(await findOutstanding(client, lane, [])).toEqual(new Set());
+    const look = await lookAtOutstanding(client, lane);
+    expect(look.oldestMs).toBe(1);
+    expect(look.nowMs).toBeGreaterThanOrEqual(nowMs);
+    await removeOutstanding(client, lane, asked);
+    expect((await lookAtOutstanding(client, lane)).oldestMs).toBeUndefined();
+  });
+
   it('drops old entries without a job, and no others', async () => {
     // Proves that a block is not held for ever by an enqueue that failed, nor freed while a job is on its way.
     await addOutstanding(client, lane, 'orphan-1', 100);
     await addOutstanding(client, lane, 'orphan-2', 200);
     await addOutstanding(client, lane, 'young', 900);
-    const added = await side.producer.add(lane, openItem(1, 150), longMs);
+    const added = await side.producer.add(lane, openItem(1, 150), deadlineIn(longMs));
     const jobId = added.status === 'durable' ? added.jobId : expect.fail('not durable');
     const sweeper = new OrphanSweeper(client, lane);
     const sweep = (nowMs: number) => sweeper.sweep({ acceptedBeforeMs: 500, confirmMs: 10, nowMs });

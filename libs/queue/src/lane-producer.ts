@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { jobItemsMax } from '#libs/contracts';
-import type { Log, RedisClient } from '#libs/redis';
+import type { Log, RedisClient, StoreClock } from '#libs/redis';
 import { atMostEvery } from './at-most-every.ts';
 import type { Lane } from './lane.ts';
 import { LaneBuffer, type WaitingItem } from './lane-buffer.ts';
@@ -13,6 +13,8 @@ export interface LaneProducerOptions<Outcome> {
   readonly replies: ReplyRegistry<Outcome>;
   /** Producer id under which `replies` is fed; unique among processes. */
   readonly replyTo: string;
+  /** The clock of the store that the lanes are in. */
+  readonly clock: Pick<StoreClock, 'nowMs'>;
   readonly log: Log;
   /** Items of one lane that wait to be enqueued; one more is refused. */
   readonly laneBufferItemsMax?: number;
@@ -29,8 +31,8 @@ export interface LaneProducerOptions<Outcome> {
 /**
  * What became of an item that was to be enqueued.
  * `durable`: its job is in Redis and in the outstanding index; only now may `pending` be said (invariant 6).
- * `queue_unavailable`: unknown. It may be enqueued, now or later, or not at all: nothing may be concluded.
- * `buffer_full`, `too_late`: certainly not enqueued.
+ * `queue_unavailable`: unknown. It may be accepted, before its deadline, or not at all: nothing may be concluded.
+ * `buffer_full`, `too_late`: certainly not accepted.
  */
 export type LaneAddition<Outcome> =
   | DurableAddition<Outcome>
@@ -69,8 +71,14 @@ export function lingerMs(jobsUnanswered: number, minMs: number, maxMs: number): 
   return minMs + (maxMs - minMs) * Math.min(Math.max(behind, 0), 1);
 }
 
+/** An item and the store-clock ms by which it is accepted or never. */
+interface TimedItem<Item> {
+  readonly item: Item;
+  readonly deadlineMs: number;
+}
+
 interface LaneState<Item, Outcome> {
-  readonly buffer: LaneBuffer<Item, LaneAddition<Outcome>>;
+  readonly buffer: LaneBuffer<TimedItem<Item>, LaneAddition<Outcome>>;
   addsInFlight: number;
   jobsUnanswered: number;
   timer: NodeJS.Timeout | undefined;
@@ -104,15 +112,17 @@ export class LaneProducer<Item extends { readonly acceptedAtMs: number }, Outcom
   }
 
   /**
-   * Enqueues an item within `withinMs`. Never rejects; settles when the item is durable, refused, or its time is over. An item whose
-   * time passes while it waits is not enqueued any more.
+   * Enqueues an item before `deadlineMs` (store clock) or not at all. Never rejects; settles when the item is durable, refused, or its
+   * time is over. An item whose time passes while it waits is not enqueued any more, and one that waits on its way to Redis is refused
+   * there.
    */
-  async add(lane: Lane, item: Item, withinMs: number): Promise<LaneAddition<Outcome>> {
-    if (withinMs <= 0) return { status: 'too_late' };
-    if (this.isClosed) return { status: 'queue_unavailable' };
+  async add(lane: Lane, item: Item, deadlineMs: number): Promise<LaneAddition<Outcome>> {
+    const nowMs = this.options.clock.nowMs();
+    if (this.isClosed || nowMs === undefined) return { status: 'queue_unavailable' };
+    if (deadlineMs <= nowMs) return { status: 'too_late' };
     const state = this.stateOf(lane);
     if (state.buffer.size >= this.laneBufferItemsMax) return { status: 'buffer_full' };
-    const addition = state.buffer.add(item, withinMs, {
+    const addition = state.buffer.add({ item, deadlineMs }, deadlineMs - nowMs, {
       whileWaiting: { status: 'too_late' },
       whenTaken: { status: 'queue_unavailable' },
     });
@@ -146,7 +156,7 @@ export class LaneProducer<Item extends { readonly acceptedAtMs: number }, Outcom
     const known = this.lanes.get(lane);
     if (known) return known;
     const state = {
-      buffer: new LaneBuffer<Item, LaneAddition<Outcome>>(),
+      buffer: new LaneBuffer<TimedItem<Item>, LaneAddition<Outcome>>(),
       addsInFlight: 0,
       jobsUnanswered: 0,
       timer: undefined,
@@ -167,7 +177,9 @@ export class LaneProducer<Item extends { readonly acceptedAtMs: number }, Outcom
     clearTimeout(state.timer);
     state.timer = undefined;
     while (state.buffer.size > 0 && state.addsInFlight < this.addsInFlightMax) {
-      const sending = this.send(lane, state, state.buffer.take(this.flushItemsMax));
+      const batch = state.buffer.take(this.flushItemsMax);
+      if (batch.length === 0) continue;
+      const sending = this.send(lane, state, batch);
       this.inFlight.add(sending);
       void sending.finally(() => this.inFlight.delete(sending));
     }
@@ -176,18 +188,21 @@ export class LaneProducer<Item extends { readonly acceptedAtMs: number }, Outcom
   private async send(
     lane: Lane,
     state: LaneState<Item, Outcome>,
-    batch: WaitingItem<Item, LaneAddition<Outcome>>[],
+    batch: WaitingItem<TimedItem<Item>, LaneAddition<Outcome>>[],
   ): Promise<void> {
     const jobId = this.nextJobId();
     const slot = this.expectReply(jobId, state);
     state.addsInFlight += 1;
     try {
-      await this.writer.write(
-        lane,
-        jobId,
-        batch.map(({ item }) => item),
-      );
-      for (const [position, waiting] of batch.entries()) waiting.settle(durable(jobId, position, slot));
+      const items = batch.map((waiting) => waiting.item.item);
+      const deadlineMs = Math.min(...batch.map((waiting) => waiting.item.deadlineMs));
+      const isAccepted = await this.writer.write(lane, jobId, items, deadlineMs);
+      if (!isAccepted) slot?.close();
+      for (const [position, waiting] of batch.entries()) {
+        if (!isAccepted) waiting.settle({ status: 'too_late' });
+        // an acknowledgement that was read late says nothing about now: the entry may have been dropped as an orphan since
+        else waiting.settle(waiting.isLate() ? { status: 'queue_unavailable' } : durable(jobId, position, slot));
+      }
     } catch (error) {
       slot?.close();
       for (const waiting of batch) waiting.settle({ status: 'queue_unavailable' });

@@ -18,18 +18,20 @@ export class LaneWriter<Item extends { readonly acceptedAtMs: number }> {
   }
 
   /**
-   * Resolves once the job and its entry in the outstanding index are acknowledged. The entry goes first, on the same connection, with
-   * the oldest acceptance of the batch as its score: the index never says that a lane is quieter than it is (invariant 3).
-   * @throws the client's error: either, both or none may be there, now or later.
+   * Resolves once the entry in the outstanding index is answered and the job acknowledged. The entry goes first, on the same connection,
+   * with the oldest acceptance of the batch as its score: the index never says that a lane is quieter than it is (invariant 3).
+   * @returns whether the store took the entry: it refuses one that comes after `deadlineMs` by its own clock, and the job is nothing then.
+   * @throws the client's error: accepted or not, and if so before `deadlineMs`.
    */
-  async write(lane: Lane, jobId: string, items: readonly Item[]): Promise<void> {
+  async write(lane: Lane, jobId: string, items: readonly Item[], deadlineMs: number): Promise<boolean> {
     const queue = this.queueOf(lane);
     const acceptedAtMs = items.reduce((oldest, item) => Math.min(oldest, item.acceptedAtMs), Number.POSITIVE_INFINITY);
-    await Promise.all([
-      addOutstanding(this.client, lane, jobId, acceptedAtMs),
+    const [isEntered] = await Promise.all([
+      addOutstanding(this.client, lane, jobId, acceptedAtMs, deadlineMs),
       this.configure(lane, queue),
       queue.add(laneJobName, { v: 1, replyTo: this.replyTo, items }, { jobId }),
     ]);
+    return isEntered;
   }
 
   async close(): Promise<void> {

@@ -28,6 +28,9 @@ export const openItem = (no: number, acceptedAtMs = 1_800_000_000_000 + no): Ope
 /** The outcome that the tests' settlements give: it names its item, so that a mix-up shows. */
 export const outcomeOf = (item: OpenItem): OpenOutcome => ({ outcome: 'credited', amountFen: Number(item.packetId) });
 
+/** A deadline by the store's clock, which is this machine's in tests. */
+export const deadlineIn = (ms: number): number => Date.now() + ms;
+
 export interface TestSide {
   readonly client: RedisClient;
   readonly producer: LaneProducer<OpenItem, OpenOutcome>;
@@ -49,7 +52,8 @@ export async function startProducer(
   const channels = new ChannelSubscriber(createRedis('subscriber', redisUrl, { name: `${id}.replies`, log }), log);
   const replies = new ReplyRegistry<OpenOutcome>({ replySchema: openReplySchema, log });
   subscribeReplies(channels, id, (message) => replies.accept(message));
-  const producer = new LaneProducer<OpenItem, OpenOutcome>({ client, replies, replyTo: id, log, ...rest });
+  const clock = { nowMs: Date.now };
+  const producer = new LaneProducer<OpenItem, OpenOutcome>({ client, replies, replyTo: id, clock, log, ...rest });
   const close = async () => {
     await producer.close(1000);
     replies.close();

@@ -42,11 +42,15 @@ export class ChannelSubscriber {
     };
   }
 
+  /** Every channel is subscribed at the moment. */
+  get isSubscribed(): boolean {
+    return [...this.listeners.keys()].every((channel) => this.confirmed.has(channel));
+  }
+
   /** True once every channel is subscribed; false when `timeoutMs` passed before. */
   async whenSubscribed(timeoutMs: number): Promise<boolean> {
-    const isDone = () => [...this.listeners.keys()].every((channel) => this.confirmed.has(channel));
     const deadline = performance.now() + timeoutMs;
-    while (!isDone()) {
+    while (!this.isSubscribed) {
       const leftMs = deadline - performance.now();
       if (leftMs <= 0) return false;
       await this.nextChange(leftMs);

@@ -19,3 +19,4 @@ export * from './redis-errors.ts';
 export * from './replies.ts';
 export * from './stock.ts';
 export * from './store-clock.ts';
+export * from './tier-lease.ts';

@@ -20,6 +20,10 @@ export const keys = {
   /** Hash of `version` and `document`. */
   degradation: 'hb:degradation',
   degradationChanged: 'hb:degradation:changed',
+  /** Id of the ops process that sets the tier; expires. Beside the document: what is written is checked against it in one script. */
+  tierLeader: '{hb:degradation}:leader',
+  /** What the leader saw last (JSON); expires. */
+  tierWatch: '{hb:degradation}:watch',
   /** Channel on which a producer hears what became of its jobs. */
   reply: (producerId: string) => `hb:reply:${producerId}`,
   feed: 'hb:feed',

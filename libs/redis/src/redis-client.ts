@@ -18,6 +18,8 @@ export interface CreateRedisOptions {
   /** Longest wait for one command's reply; for workers there is none. */
   readonly commandTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
+  /** Made for a part of the process that does not run in its role: it does not connect. */
+  readonly isUnused?: boolean;
 }
 
 const commandTimeoutDefaultMs = 1000;
@@ -58,7 +60,7 @@ export function redisOptions(
     enableReadyCheck: true,
     enableAutoPipelining: false,
     autoResubscribe: false,
-    lazyConnect: false,
+    lazyConnect: options.isUnused ?? false,
     ...(role === 'worker' ? patient : failingFast(commandTimeoutMs)),
   };
 }

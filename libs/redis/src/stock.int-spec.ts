@@ -215,6 +215,7 @@ describe('stock', () => {
     it('is gone with a reset', async () => {
       // Proves that a new store starts from nothing.
       await push(blocks(1, 3));
+      await client.set(keys.stamp, 'another-server');
       await stampStore();
       expect(await listed(1)).toEqual([0]);
       expect(await client.exists(keys.stockListed)).toBe(0);
@@ -364,6 +365,14 @@ describe('stock', () => {
     expect(await resetStock(client, { runId })).toEqual({ status: 'ok', listsRemoved: 2 });
     expect(isStamped(await readStore(client))).toBe(true);
     expect(await take(1, 9)).toEqual([]);
+  });
+
+  it('is not reset on a store that is stamped already', async () => {
+    // Proves that a stocker which was stopped before its reset throws nothing away of what its successor stocked since.
+    await push(blocks(1, 3));
+    const { runId } = await readStore(client);
+    expect(await resetStock(client, { runId })).toEqual({ status: 'ok', listsRemoved: 0 });
+    expect(await listed(1)).toEqual([24]);
   });
 
   it('is not reset on a server other than the one that was seen', async () => {

@@ -97,6 +97,27 @@ describe('a service application', () => {
     }
   });
 
+  it.each([
+    ['nothing', ''],
+    ['half a head', 'POST /echo HTTP/1.1\r\nHost: x\r\n'],
+    ['half a body', 'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{"text"'],
+  ])('closes a connection unanswered on which %s came in time', async (_what, text) => {
+    // Proves that a good request which is merely late, or lies in the socket of a process that was stopped, is not called malformed.
+    const http = { connectionsCheckingInterval: 20, headersTimeout: 50 };
+    const hasty = await createHttpApp({
+      module: TestModule,
+      logger: createLogger('test', 'silent'),
+      bodyBytesMax: 100,
+      fastify: { http, requestTimeout: 100 },
+    });
+    await hasty.listen(0, '127.0.0.1');
+    const socket = connect(Number(new URL(await hasty.getUrl()).port), '127.0.0.1');
+    socket.write(text);
+    const answer = await socket.setEncoding('utf8').toArray();
+    expect(answer).toEqual([]);
+    await hasty.close();
+  });
+
   it('answers a request once whose body turns out to be none', async () => {
     const socket = connect(Number(new URL(base).port), '127.0.0.1');
     socket.write('POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n');

@@ -25,6 +25,8 @@ const connectionTimeoutMs = 30_000;
 /** Longest path parameter: a share token. */
 const paramCharsMax = 256;
 
+const closedUnanswered: ReadonlySet<string> = new Set(['ECONNRESET', 'ERR_HTTP_REQUEST_TIMEOUT']);
+
 /** Any body is read as JSON whatever its media type says: a body that is not JSON is a `bad_request`, an empty one is absent. */
 function readBodiesAsJson(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
@@ -40,10 +42,12 @@ function readBodiesAsJson(fastify: FastifyInstance): void {
 
 /**
  * Answers what is no HTTP, or has headers over Node's limit, and closes the connection. On one that has carried an answer it only closes:
- * that may have been the answer to this very request, whose body turned out to be none, and whoever is told twice mixes answers up.
+ * that may have been the answer to this very request, whose body turned out to be none, and whoever is told twice mixes answers up. A
+ * request that did not come in time is not answered either: nothing may be wrong with it. It may lie whole in the socket of a process
+ * that was stopped, or just be coming; a connection that is closed unanswered tells its client to ask again.
  */
 function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  if (closedUnanswered.has(error.code ?? '') || !socket.writable) return void socket.destroy();
   if (socket.bytesWritten > 0) return void socket.destroySoon();
   const problem = problemOf(
     'bad_request',

@@ -169,6 +169,11 @@ const spoils: Readonly<Record<RuleName, readonly Spoil[]>> = {
   'two-outcomes': [
     add(open('ann', p, 2800, said.denied('ticket_expired'))),
     add(open('cat', r, 800, said.denied('limit_reached'))),
+    add(
+      hit('eve', s, 200),
+      open('eve', s, 1800, said.denied('ticket_expired')),
+      open('eve', s, 3500, said.credited(s, 100)),
+    ),
   ],
   'two-denials': [add(open('cat', q, 2800, said.denied('ticket_expired')))],
   'pending-unsettled': [add(hit('fay', q, 3000), open('fay', q, 3100, said.pending(q)))],
@@ -290,13 +295,13 @@ describe('the checker', () => {
 describe('what is no violation', () => {
   it.each<[string, Spoil]>([
     [
-      'a packet that lapsed and was won by the same user again: the old ticket says expired, later credited',
+      'a packet that lapsed and was won by the same user again: the old ticket says expired, then and later',
       {
         entries: (all) => [
           ...without(all, 'dan'),
           hit('eve', s, 200),
           open('eve', s, 1800, said.denied('ticket_expired')),
-          open('eve', s, 3500, said.credited(s, 100)),
+          open('eve', s, 3500, said.denied('ticket_expired')),
         ],
       },
     ],

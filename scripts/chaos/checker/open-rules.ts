@@ -31,7 +31,7 @@ export function findOpenViolations(evidence: Evidence): Violation[] {
     ...cases.flatMap((opens) => {
       const { userId, packetId } = opens[0]!;
       const one = { userId, packetId, opens, grant: grants.get(packetId) };
-      return [...findBrokenCredits(one), ...findBrokenTickets(one, evidence), ...findFalseDenials(one, evidence)];
+      return [...findBrokenCredits(one), ...findBrokenTickets(one), ...findFalseDenials(one, evidence)];
     }),
     ...findTwoOwners(evidence),
     ...findUntoldGrants(evidence),
@@ -63,18 +63,13 @@ function findBrokenCredits({ userId, packetId, opens, grant }: Case): Violation[
 }
 
 /** Ticket by ticket: one outcome, and one at all where there was a receipt. */
-function findBrokenTickets({ userId, packetId, opens, grant }: Case, { entries }: Evidence): Violation[] {
+function findBrokenTickets({ userId, packetId, opens, grant }: Case): Violation[] {
   const tickets = groupBy(opens, ({ epoch }) => String(epoch));
-  const wasWonAgain = entries.some(
-    (hit) => isHit(hit) && hit.packetId === packetId && hit.userId === userId && hit.epoch === grant?.epoch,
-  );
   return [...tickets.values()].flatMap((asked) => {
     const { epoch } = asked[0]!;
     const who = `packet ${packetId} epoch ${epoch}, ${userId}`;
-    const said = distinct(asked.flatMap((open) => outcomeOf(open)));
-    // A packet that lapsed and was won by the same user again is credited by the later ticket, whichever is asked with.
-    const isByAnother = grant?.userId === userId && grant.epoch !== epoch && wasWonAgain;
-    const outcomes = isByAnother ? said.filter((outcome) => outcome !== 'credited') : said;
+    // A packet that lapsed and was won by the same user again is credited by the later ticket alone.
+    const outcomes = distinct(asked.flatMap((open) => outcomeOf(open)));
     const denials = outcomes.filter((outcome) => outcome !== 'credited');
     const hasReceipt = asked.some((open) => open.said.kind === 'pending');
     const found: Violation[] = [];
@@ -82,7 +77,7 @@ function findBrokenTickets({ userId, packetId, opens, grant }: Case, { entries }
       const rule = denials.length === outcomes.length ? 'two-denials' : 'two-outcomes';
       found.push(violation(rule, `${who}: told ${outcomes.join(', then ')}`, packetId));
     }
-    if (hasReceipt && said.length === 0)
+    if (hasReceipt && outcomes.length === 0)
       found.push(violation('pending-unsettled', `${who}: told pending and never an outcome`, packetId));
     // Over a limit the packet goes back, and on: that a receipt was given does not matter then.
     if (hasReceipt && denials.length > 0 && !denials.some((code) => code.endsWith('limit_reached')))

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { deadLetterSchema } from '#libs/contracts';
 import { type DeadLetterRecord, type EventRecord, listDeadLetters } from '#libs/database';
+import { addOutstanding } from '#libs/queue';
 import { keys } from '#libs/redis';
 import { AllocationRig } from '../testing/allocation-rig.ts';
 import { planOf } from '../testing/plans.ts';
@@ -82,12 +83,18 @@ describe('a poisonous open', () => {
     for (const no of badNos) expect((await states()).get(no)).toBe('out 1');
 
     const [letter] = letters;
+    const { packetId, userId, item } = letter!;
+    const status = () => rig.allocation.status(packetId, userId, 1);
+    const pending = { status: 'pending', acceptedAtMs: (item as { acceptedAtMs: number }).acceptedAtMs };
+    expect(await status()).toEqual(pending);
     expect((await rig.allocation.replay(letter!.id)).body.code).toBe('state_conflict');
+    expect(await status()).toEqual(pending);
     await cure();
     const [first, second] = await Promise.all([rig.allocation.replay(letter!.id), rig.allocation.replay(letter!.id)]);
     expect(deadLetterSchema.parse(first!.body).outcome).toMatchObject({ outcome: 'credited' });
     expect(second!.body.outcome).toEqual(first!.body.outcome);
     expect((await rig.allocation.replay(letter!.id)).body.outcome).toEqual(first!.body.outcome);
+    expect(await status()).toMatchObject({ status: 'credited', epoch: 1 });
     const { rows } = await rig.pool.query<{ accepted_at_ms: bigint }>(
       'SELECT accepted_at_ms FROM grants WHERE packet_id = $1',
       [letter!.packetId],
@@ -113,11 +120,15 @@ describe('a poisonous open', () => {
     const [letter] = await lettersOf(event);
     const replayed = await rig.allocation.replay(letter!.id);
     expect(replayed.body.outcome).toMatchObject({ outcome: 'dead' });
+    const status = async () => (await rig.allocation.status(packet!.packetId, 'hopeless', 1)).status;
+    expect(await status()).toBe('pending');
     expect((await settle()).body.state).toBe('settled');
+    expect(await status()).toBe('expired');
     expect(await rig.allocation.reconcile(String(event.id))).toMatchObject({ balanced: true, grantedFen: 0 });
     // tried again after all: the packet was refunded meanwhile
     await cure();
     expect((await rig.allocation.replay(letter!.id)).body.outcome).toEqual({ outcome: 'expired' });
+    expect(await status()).toBe('expired');
   });
 });
 
@@ -148,8 +159,9 @@ describe('a job of another version', () => {
       const item = rig.gateway.openItem(packet!, 'from-the-future');
       const misfits = [{ what: 'is this' }, { ...item, eventId: 2 ** 40 }, { ...item, packetId: '9'.repeat(19) }];
       const items = [item, ...misfits];
-      await queue.add('items', { v: 2, replyTo: 'nobody', items });
-      await queue.add('items', 'no job at all');
+      for (const jobId of ['of-another-version', 'of-none']) await addOutstanding(rig.gateway.cache, lane, jobId, 1);
+      await queue.add('items', { v: 2, replyTo: 'nobody', items }, { jobId: 'of-another-version' });
+      await queue.add('items', 'no job at all', { jobId: 'of-none' });
     } finally {
       await queue.close();
       connection.disconnect();

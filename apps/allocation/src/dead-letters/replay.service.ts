@@ -10,7 +10,10 @@ export type ReplayOutcome =
   | { readonly outcome: 'state_conflict'; readonly detail: string };
 
 interface Settler<Item, Outcome> {
-  settle(entries: readonly LaneItem<Item>[], options: SettleItemsOptions<Item>): Promise<Outcome[]>;
+  settle(
+    entries: readonly LaneItem<Item>[],
+    options: SettleItemsOptions<LaneItem<Item>>,
+  ): Promise<(Outcome | undefined)[]>;
 }
 
 export interface ReplayDeps {

@@ -62,7 +62,7 @@ describe('settle', () => {
     // an accepted open that is still on its way holds the refund back (invariant 6)
     const { poolId, blockNo } = packets.at(-1)!;
     const lane = openLane(laneOfBlock(poolId, blockNo, event.openLaneCount!));
-    await addOutstanding(rig.gateway.cache, lane, 'still-on-its-way', event.endsAtMs);
+    await rig.gateway.holdLane(lane, 'still-on-its-way', event.endsAtMs);
     const isBusy = async () => {
       const answer = await settle(event);
       return (
@@ -70,7 +70,7 @@ describe('settle', () => {
       );
     };
     await expect.poll(isBusy, wait).toBe(true);
-    await removeOutstanding(rig.gateway.cache, lane, ['still-on-its-way']);
+    await rig.gateway.letLaneGo(lane, 'still-on-its-way');
     // what other events have in the lanes by now does not matter
     await addOutstanding(rig.gateway.cache, lane, 'of-another-event', event.endsAtMs + 3_600_000);
     await addOutstanding(rig.gateway.cache, grabLane(0), 'a-grab-of-another-event', event.endsAtMs + 3_600_000);

@@ -27,7 +27,7 @@ export function createAllocationMetrics(registry: Registry): AllocationMetrics {
     ...ledgerMetrics(registers),
     outcomes: new Counter({
       name: 'hongbao_settle_outcomes_total',
-      help: 'Items settled, by what became of them (repeats count again).',
+      help: 'Items settled, by what became of them (repeats count again); not_outstanding: settled before, or never accepted.',
       labelNames: ['kind', 'outcome'],
       registers,
     }),

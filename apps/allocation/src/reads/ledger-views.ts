@@ -3,6 +3,7 @@ import type { GrantRecord, PacketLedgerStatus } from '#libs/database';
 
 /** The ledger's word on a packet as gateways read it. */
 export function packetStatusOf(status: PacketLedgerStatus): PacketStatus {
+  if (status.status === 'pending') return { status: 'pending', acceptedAtMs: status.acceptedAtMs };
   if (status.status !== 'credited') return { status: status.status };
   return {
     status: 'credited',

@@ -14,7 +14,7 @@ const historyPageDefault = 20;
 
 const statusQuerySchema = z.object({
   userId: userIdSchema,
-  /** Epoch of the caller's ticket or receipt: a higher one of the block means that the packet went back to the event. */
+  /** Of the caller's ticket or receipt: the question is about that ticket then. */
   epoch: z.coerce.number().int().min(1).max(epochMax).optional(),
 });
 const historyQuerySchema = z.object({

@@ -1,7 +1,8 @@
 import type { FeedEntry, GrabItem, OpenItem } from '#libs/contracts';
-import type { Pool } from '#libs/database';
+import type { Db, Pool } from '#libs/database';
 import { epochMax } from '#libs/domain';
 import type { AllocationMetrics } from '../process/metrics.ts';
+import { settleAccepted } from './acceptance.ts';
 import type { DerivedAmounts } from './derived-amounts.ts';
 import type { BookedPacket, EventBook } from './event-book.ts';
 import { repeatWhileAway, type SettleBatchOptions, settleBatch } from './settle-batch.ts';
@@ -23,14 +24,16 @@ export interface ItemSettlerDeps {
   readonly onBooked: (entries: readonly FeedEntry[]) => void;
 }
 
-export interface SettleItemsOptions<Item> {
+export interface SettleItemsOptions<Entry> {
   /** Keeps an item that can never be settled: its outcome is `dead`. */
-  readonly bury: (entry: LaneItem<Item>, error: unknown) => Promise<void>;
+  readonly bury: (entry: Entry, error: unknown) => Promise<void>;
+  /** Those that are accepted and not settled yet, for items of a lane's jobs; without it they are all settled, as dead letters are. */
+  readonly look?: (entries: readonly Entry[]) => Promise<ReadonlySet<Entry>>;
   readonly stopped: AbortSignal;
 }
 
-interface Work<Item, Claim> {
-  readonly entry: LaneItem<Item>;
+interface Work<Entry, Claim> {
+  readonly entry: Entry;
   readonly packet: BookedPacket;
   readonly claim: Claim;
 }
@@ -44,19 +47,23 @@ export class ItemSettler<Item extends OpenItem | GrabItem, Claim, Settlement, Ou
 
   /**
    * Settles items together; one outcome for each, in their order, after the commit. An item that names a packet which its event
-   * does not have is `expired`: nothing is booked for it.
+   * does not have is `expired`: nothing is booked for it. One that `look` does not find has no outcome here.
    * @throws as `settleBatch`.
    */
-  async settle(entries: readonly LaneItem<Item>[], options: SettleItemsOptions<Item>): Promise<Outcome[]> {
+  async settle<Entry extends LaneItem<Item>>(
+    entries: readonly Entry[],
+    options: SettleItemsOptions<Entry>,
+  ): Promise<(Outcome | undefined)[]> {
     const steps = { onRepeat: this.onRepeat, stopped: options.stopped };
-    const bury = async (entry: LaneItem<Item>, error: unknown): Promise<Outcome> => {
+    const bury = async (entry: Entry, error: unknown): Promise<Outcome | undefined> => {
+      if (options.look !== undefined && !(await options.look([entry])).has(entry)) return undefined;
       await options.bury(entry, error);
       return this.kind.dead;
     };
     const { book } = this.deps;
     const pages = await repeatWhileAway(() => book.open(entries.map(({ item }) => item.eventId)), steps);
-    const outcomes: Outcome[] = entries.map(() => this.kind.expired);
-    const works: { work: Work<Item, Claim>; at: number }[] = [];
+    const outcomes: (Outcome | undefined)[] = entries.map(() => this.kind.expired);
+    const works: { work: Work<Entry, Claim>; at: number }[] = [];
     const underivable: { fault: unknown; at: number }[] = [];
     for (const [at, entry] of entries.entries()) {
       const packet = pages.find(entry.item.eventId, entry.item.packetId);
@@ -69,7 +76,7 @@ export class ItemSettler<Item extends OpenItem | GrabItem, Claim, Settlement, Ou
       works.map(({ work }) => work),
       {
         ...steps,
-        settle: (batch) => this.settleClaims(batch),
+        settle: (batch) => this.settleWorks(batch, options),
         bury: (work, error) => bury(work.entry, error),
       },
     );
@@ -77,7 +84,8 @@ export class ItemSettler<Item extends OpenItem | GrabItem, Claim, Settlement, Ou
     for (const { at, fault } of underivable) {
       outcomes[at] = await repeatWhileAway(() => bury(entries[at]!, fault), steps);
     }
-    for (const { outcome } of outcomes) this.deps.metrics.outcomes.inc({ kind: this.kind.kind, outcome });
+    for (const outcome of outcomes)
+      this.deps.metrics.outcomes.inc({ kind: this.kind.kind, outcome: outcome?.outcome ?? 'not_outstanding' });
     return outcomes;
   }
 
@@ -90,11 +98,28 @@ export class ItemSettler<Item extends OpenItem | GrabItem, Claim, Settlement, Ou
     }
   }
 
-  private async settleClaims(works: readonly Work<Item, Claim>[]): Promise<Outcome[]> {
-    const { pool, metrics, onBooked } = this.deps;
+  private async settleWorks<Entry extends LaneItem<Item>>(
+    works: readonly Work<Entry, Claim>[],
+    { look }: SettleItemsOptions<Entry>,
+  ): Promise<(Outcome | undefined)[]> {
+    const { pool } = this.deps;
+    if (look === undefined) return this.settleClaims(pool, works);
+    return await settleAccepted({
+      pool,
+      entries: works,
+      look: (asked) => {
+        const found = look(asked.map(({ entry }) => entry));
+        return found.then((entries) => new Set(asked.filter(({ entry }) => entries.has(entry))));
+      },
+      settle: (client, accepted) => this.settleClaims(client, accepted),
+    });
+  }
+
+  private async settleClaims(db: Db, works: readonly Work<LaneItem<Item>, Claim>[]): Promise<Outcome[]> {
+    const { metrics, onBooked } = this.deps;
     const endTimer = metrics.settleSeconds.startTimer({ kind: this.kind.kind });
     const settlements = await this.kind.settle(
-      pool,
+      db,
       works.map(({ claim }) => claim),
     );
     endTimer();
@@ -103,7 +128,7 @@ export class ItemSettler<Item extends OpenItem | GrabItem, Claim, Settlement, Ou
     return settlements.map(this.kind.outcomeOf);
   }
 
-  private feedEntriesOf({ entry: { item }, packet }: Work<Item, Claim>, settlement: Settlement): FeedEntry[] {
+  private feedEntriesOf({ entry: { item }, packet }: Work<LaneItem<Item>, Claim>, settlement: Settlement): FeedEntry[] {
     const amountFen = this.kind.bookedFen(settlement);
     if (amountFen === undefined) return [];
     const { eventId, userId, acceptedAtMs } = item;

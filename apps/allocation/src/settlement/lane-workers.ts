@@ -7,9 +7,11 @@ import {
   type OpenOutcome,
   openJobSchema,
 } from '#libs/contracts';
-import { grabLane, LaneConsumer, MergingBatcher, openLane } from '#libs/queue';
+import { grabLane, type Lane, LaneConsumer, MergingBatcher, openLane } from '#libs/queue';
+import { isRedisAway } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
 import type { DeadLetterBox } from '../dead-letters/dead-letter-box.ts';
+import { pause } from '../process/pause.ts';
 import type { LaneItem, SettleItemsOptions } from './item-settler.ts';
 
 /** Settlement calls of each kind at once: each holds a connection of the money pool while it runs. */
@@ -23,9 +25,24 @@ const batchItemsMax = 1024;
 /** Pace of a grab lane while grabs are deferred: one micro-batch per second, so lanes drain on, slowly. */
 export const slowGrabMs = 1000;
 
+/** After a look that Redis refused: it loads its file, or fails over. */
+const lookAgainMs = 100;
+
+/** An item and the job that brought it. */
+interface JobItem<Item> extends LaneItem<Item> {
+  readonly lane: Lane;
+  readonly jobId: string;
+}
+
 type Settler<Item, Outcome> = {
-  settle(entries: readonly LaneItem<Item>[], options: SettleItemsOptions<Item>): Promise<Outcome[]>;
+  settle(
+    entries: readonly JobItem<Item>[],
+    options: SettleItemsOptions<JobItem<Item>>,
+  ): Promise<(Outcome | undefined)[]>;
 };
+
+/** A consumer, of whatever it carries, as far as it tells what is outstanding. */
+type Looker = Pick<LaneConsumer<unknown, unknown>, 'findOutstanding'>;
 
 export interface LaneWorkersDeps {
   readonly redisUrl: string;
@@ -43,6 +60,7 @@ export class LaneWorkers {
   private readonly stopping = new AbortController();
   private readonly openConsumers: readonly LaneConsumer<OpenItem, OpenOutcome>[];
   private readonly grabConsumers: readonly LaneConsumer<GrabItem, GrabOutcome>[];
+  private readonly lookers: ReadonlyMap<Lane, Looker>;
 
   constructor(private readonly deps: LaneWorkersDeps) {
     const opens = this.batcher<OpenItem, OpenOutcome>('open', deps.opens, deps.openLaneCount, openCallsMax);
@@ -53,7 +71,7 @@ export class LaneWorkers {
         ...shared,
         lane: openLane(no),
         jobSchema: openJobSchema,
-        settle: (items, { lane }) => opens.submit(items.map((item) => ({ item, lane }))),
+        settle: async (items, job) => outcomesOfJob(await opens.submit(items.map((item) => ({ item, ...job })))),
         onMalformed: (job) => deps.letters.keepMalformed('open', job),
       });
     });
@@ -62,10 +80,15 @@ export class LaneWorkers {
         ...shared,
         lane: grabLane(no),
         jobSchema: grabJobSchema,
-        settle: (items, { lane }) => grabs.submit(items.map((item) => ({ item, lane }))),
+        settle: async (items, job) => outcomesOfJob(await grabs.submit(items.map((item) => ({ item, ...job })))),
         onMalformed: (job) => deps.letters.keepMalformed('grab', job),
       });
     });
+    const lookers: [Lane, Looker][] = [
+      ...this.openConsumers.map((consumer, no): [Lane, Looker] => [openLane(no), consumer]),
+      ...this.grabConsumers.map((consumer, no): [Lane, Looker] => [grabLane(no), consumer]),
+    ];
+    this.lookers = new Map(lookers);
   }
 
   /** Fires when the process stops: nothing waits for a database that is away any more. */
@@ -97,13 +120,38 @@ export class LaneWorkers {
     settler: Settler<Item, Outcome>,
     laneCount: number,
     callsInFlightMax: number,
-  ): MergingBatcher<LaneItem<Item>, Outcome> {
-    const bury = (entry: LaneItem<Item>, error: unknown) => this.deps.letters.keep(kind, entry, error);
-    return new MergingBatcher<LaneItem<Item>, Outcome>({
-      settleBatch: (entries) => settler.settle(entries, { bury, stopped: this.stopped }),
+  ): MergingBatcher<JobItem<Item>, Outcome | undefined> {
+    const bury = (entry: JobItem<Item>, error: unknown) => this.deps.letters.keep(kind, entry, error);
+    const look = (entries: readonly JobItem<Item>[]) => this.findAccepted(entries);
+    return new MergingBatcher<JobItem<Item>, Outcome | undefined>({
+      settleBatch: (entries) => settler.settle(entries, { bury, look, stopped: this.stopped }),
       batchItemsMax,
       callsInFlightMax,
       itemsWaitingMax: laneCount * jobsAtOnceMax * jobItemsMax,
     });
   }
+
+  /** One command for each lane, all at once: a lane is on one node of a cluster. @throws the client's error when the process stops. */
+  private async findAccepted<Item>(entries: readonly JobItem<Item>[]): Promise<ReadonlySet<JobItem<Item>>> {
+    const jobIdsOf = new Map<Lane, Set<string>>();
+    for (const { lane, jobId } of entries) jobIdsOf.set(lane, (jobIdsOf.get(lane) ?? new Set()).add(jobId));
+    for (;;) {
+      try {
+        const looks = [...jobIdsOf].map(async ([lane, ids]) => {
+          return [lane, await this.lookers.get(lane)!.findOutstanding([...ids])] as const;
+        });
+        const found = new Map(await Promise.all(looks));
+        return new Set(entries.filter(({ lane, jobId }) => found.get(lane)!.has(jobId)));
+      } catch (error) {
+        if (!isRedisAway(error) || this.stopped.aborted) throw error;
+        await pause(lookAgainMs, this.stopped);
+      }
+    }
+  }
+}
+
+/** The entry of a job stands for all of its items: should it go while they are settled in parts, somebody else has settled them all. */
+export function outcomesOfJob<Outcome>(outcomes: readonly (Outcome | undefined)[]): readonly Outcome[] | undefined {
+  const told = outcomes.filter((outcome) => outcome !== undefined);
+  return told.length === outcomes.length ? told : undefined;
 }

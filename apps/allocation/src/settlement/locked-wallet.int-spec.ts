@@ -12,6 +12,7 @@ import type { Issued } from '../testing/test-gateway.ts';
 import { DerivedAmounts } from './derived-amounts.ts';
 import { EventBook } from './event-book.ts';
 import { ItemSettler, type LaneItem } from './item-settler.ts';
+import { outcomesOfJob } from './lane-workers.ts';
 import { openKind } from './settlement-kind.ts';
 
 const wait = { timeout: 30_000, interval: 50 };
@@ -57,7 +58,7 @@ function startLanes(itemCount: number): string[][] {
     metrics: createAllocationMetrics(createMetrics('test')),
     onBooked: () => undefined,
   });
-  const batcher = new MergingBatcher<LaneItem<OpenItem>, OpenOutcome>({
+  const batcher = new MergingBatcher<LaneItem<OpenItem>, OpenOutcome | undefined>({
     callsInFlightMax: 1,
     settleBatch: async (entries) => {
       calls.push(entries.map(({ item }) => item.userId));
@@ -73,7 +74,7 @@ function startLanes(itemCount: number): string[][] {
       name: 'test',
       log,
       jobSchema: openJobSchema,
-      settle: (items, { lane }) => batcher.submit(items.map((item) => ({ item, lane }))),
+      settle: async (items, { lane }) => outcomesOfJob(await batcher.submit(items.map((item) => ({ item, lane })))),
       onMalformed: () => Promise.reject(new Error('malformed')),
     });
     consumers.push(consumer);

@@ -63,10 +63,12 @@ describe('limits over lanes', () => {
     }
   });
 
-  it('says of each packet what stands against it', async () => {
+  it('says of each ticket what became of it, by whatever way it was denied, and nothing of one that was not opened', async () => {
     const [mine, second, others] = [takeOne(0), takeOne(0), takeOne(1)];
     await rig.gateway.open(event, mine, 'status-user');
     await rig.gateway.open(event, others, 'status-other');
+    const denied = await rig.gateway.open(event, others, 'status-user');
+    expect(denied?.outcome).toBe('taken');
     const credited = await rig.allocation.status(mine.packetId, 'status-user');
     expect(packetStatusSchema.parse(credited)).toMatchObject({
       status: 'credited',
@@ -76,9 +78,13 @@ describe('limits over lanes', () => {
     });
     const status = async (packet: Issued, user: string, epoch?: number) =>
       (await rig.allocation.status(packet.packetId, user, epoch)).status;
-    expect(await status(second, 'status-user')).toBe('sponsor_limit');
-    expect(await status(others, 'status-user')).toBe('taken');
-    expect(await status(second, 'nobody-yet')).toBe('open');
+    expect(await status(second, 'status-user', 1)).toBe('open');
+    expect((await rig.gateway.open(event, second, 'status-user'))?.outcome).toBe('sponsor_limit');
+    expect(await status(second, 'status-user', 1)).toBe('sponsor_limit');
+    expect(await status(others, 'status-user', 1)).toBe('taken');
+    expect(await status(others, 'status-user')).toBe('open');
+    expect(await status(mine, 'status-user', 1)).toBe('credited');
+    expect(await status(mine, 'nobody-yet', 1)).toBe('open');
     expect((await rig.allocation.status('1', 'status-user')).status).toBe('unknown');
     expect((await rig.allocation.call('GET', '/packets/x?userId=u')).body.code).toBe('bad_request');
     expect((await rig.allocation.call('GET', '/packets/1?userId=-')).body.code).toBe('bad_request');

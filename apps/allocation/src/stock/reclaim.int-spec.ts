@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EventRecord } from '#libs/database';
 import { laneOfBlock, lastAcceptanceMs } from '#libs/domain';
-import { addOutstanding, oldestOutstandingMs, openLane, removeOutstanding } from '#libs/queue';
+import { addOutstanding, findOutstanding, openLane } from '#libs/queue';
 import { AllocationRig, RunningAllocation } from '../testing/allocation-rig.ts';
 import { planOf } from '../testing/plans.ts';
 import type { Issued } from '../testing/test-gateway.ts';
@@ -52,7 +52,7 @@ describe('reclaim against a late open (invariant 3)', () => {
     expect([held.length, free.length]).toEqual([2, 6]);
     const lane = openLane(laneOf(first[0]!));
     const acceptedAtMs = Math.min(...held.map((packet) => lastAcceptanceMs(packet.issueUntilMs, event.ticketTtlMs)));
-    await addOutstanding(rig.gateway.cache, lane, 'an-open-on-its-way', acceptedAtMs);
+    await rig.gateway.holdLane(lane, 'an-open-on-its-way', acceptedAtMs);
 
     // the blocks of the quiet lanes came back: the time of the held ones, stocked together with them, is past as well
     const freeNos = new Set(free.map(({ blockNo }) => blockNo));
@@ -66,12 +66,13 @@ describe('reclaim against a late open (invariant 3)', () => {
     // the open that was on its way arrives and is honoured (invariant 4)
     expect((await rig.gateway.open(event, early, 'in-time', acceptedAtMs))?.outcome).toBe('credited');
 
-    await removeOutstanding(rig.gateway.cache, lane, ['an-open-on-its-way']);
+    await rig.gateway.letLaneGo(lane, 'an-open-on-its-way');
     const [reissued] = await takeUntil(event, ({ blockNo, epoch }) => blockNo === late.blockNo && epoch === 2, 1);
     expect((await rig.gateway.open(event, late, 'too-late', acceptedAtMs))?.outcome).toBe('expired');
     expect((await rig.allocation.status(late.packetId, 'too-late', 1)).status).toBe('expired');
     expect((await rig.gateway.open(event, reissued!, 'next-epoch'))?.outcome).toBe('credited');
-    expect((await rig.gateway.open(event, late, 'too-late', acceptedAtMs))?.outcome).toBe('taken');
+    // told again as it was told, whoever has the packet now (invariant 7)
+    expect((await rig.gateway.open(event, late, 'too-late', acceptedAtMs))?.outcome).toBe('expired');
     const granted = (await blocksOf(event)).find(({ block_no }) => block_no === early.blockNo);
     expect(granted!.epoch).toBe(1);
     expect(await rig.allocation.reconcile(String(event.id))).toMatchObject({ balanced: true, violations: [] });
@@ -79,10 +80,14 @@ describe('reclaim against a late open (invariant 3)', () => {
 });
 
 describe('an outstanding entry without a job', () => {
-  it('is dropped after a while, so that it holds no block back for ever', async () => {
+  it('is dropped after a while, so that it holds no block back for ever, and one whose job is there is not', async () => {
     const lane = openLane(0);
-    await addOutstanding(rig.gateway.cache, lane, 'its-producer-died', rig.gateway.nowMs() - 3_600_000);
-    await expect.poll(() => oldestOutstandingMs(rig.gateway.cache, lane), wait).toBeUndefined();
+    const { cache } = rig.gateway;
+    await rig.gateway.holdLane(lane, 'its-job-waits', rig.gateway.nowMs() - 7_200_000);
+    await addOutstanding(cache, lane, 'its-producer-died', rig.gateway.nowMs() - 3_600_000);
+    const found = () => findOutstanding(cache, lane, ['its-job-waits', 'its-producer-died']);
+    await expect.poll(found, wait).toEqual(new Set(['its-job-waits']));
+    await rig.gateway.letLaneGo(lane, 'its-job-waits');
   });
 });
 

@@ -8,10 +8,13 @@ import type { StockTick } from './stocker.ts';
 
 /** Blocks looked at in one round, oldest first; what a lane that is behind holds back must not crowd out the others. */
 const candidatesMax = 8192;
-/** Outstanding entries younger than this are not suspected of having no job. */
-const orphanAfterMs = 60_000;
-/** A suspect whose job has not come in this time has none coming: many times over what enqueuing may take. */
-const orphanConfirmMs = 20_000;
+/** Outstanding entries younger than this are not suspected of having no job: most jobs are done by then. */
+const orphanAfterMs = 2000;
+/**
+ * An entry without a job for so long has none coming that anybody was told of: longer than an item may take until it is durable, which is
+ * half the grace of its event, and never more than gateways and shares may be set to (OPEN_ACCEPT_MAX_MS, GRAB_ACCEPT_MAX_MS).
+ */
+const orphanConfirmMs = { min: 2000, max: 11_000 } as const;
 
 export interface ReclaimerDeps {
   readonly cache: RedisClient;
@@ -50,11 +53,12 @@ export class Reclaimer {
     return reclaimed;
   }
 
-  /** Entries whose enqueue failed, or whose producer or consumer died in between, must not hold blocks back for ever. */
-  async dropOrphans(nowMs: number): Promise<void> {
+  /** Entries whose enqueue failed, or whose producer died in between, must not hold back what waits for their lane. */
+  async dropOrphans(nowMs: number, events: readonly EventRecord[]): Promise<void> {
+    const { min, max } = orphanConfirmMs;
     const sweep = {
       acceptedBeforeMs: nowMs - orphanAfterMs,
-      confirmMs: orphanConfirmMs,
+      confirmMs: Math.min(Math.max(min, ...events.map(({ graceMs }) => graceMs)), max),
       nowMs: performance.now(),
     };
     for (const [lane, sweeper] of this.sweepers) {

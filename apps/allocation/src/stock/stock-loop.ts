@@ -18,9 +18,9 @@ import type { StoreWatch } from './store-watch.ts';
 /** Between two ticks of the stocker. */
 const tickMs = 250;
 /** How soon another process looks whether it should take over, and a failed one tries again. */
-const candidateMs = 1000;
+const candidateMs = 500;
 const reclaimMs = 500;
-const orphansMs = 5000;
+const orphansMs = 1000;
 
 export interface StockHands {
   readonly keeper: EventKeeper;
@@ -136,7 +136,7 @@ class StockTerm {
     for (const event of events) await this.workOn(tick, event, isReclaimDue);
     if (isReclaimDue) this.reclaimedAt = performance.now();
     if (performance.now() - this.orphansAt < orphansMs) return;
-    await reclaimer.dropOrphans(nowMs);
+    await reclaimer.dropOrphans(nowMs, events);
     this.orphansAt = performance.now();
   }
 

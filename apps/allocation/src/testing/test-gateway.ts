@@ -9,13 +9,23 @@ import {
 } from '#libs/contracts';
 import type { EventRecord } from '#libs/database';
 import { indexesOf, laneOfBlock, laneOfPacket, packetIdOf } from '#libs/domain';
-import { type DurableAddition, grabLane, LaneProducer, openLane, ReplyRegistry } from '#libs/queue';
+import {
+  addOutstanding,
+  type DurableAddition,
+  grabLane,
+  type Lane,
+  LaneProducer,
+  openLane,
+  ReplyRegistry,
+  removeOutstanding,
+} from '#libs/queue';
 import {
   ChannelSubscriber,
   closeRedis,
   createRedis,
   EventReader,
   exchangeStock,
+  keys,
   type RedisClient,
   StoreClock,
   subscribeReplies,
@@ -54,8 +64,9 @@ export class TestGateway {
   ) {
     this.clock = new StoreClock(cache);
     this.events = new EventReader(cache);
-    this.opens = new LaneProducer({ client: producer, replies: this.openReplies, replyTo: 'test-opens', log });
-    this.grabs = new LaneProducer({ client: producer, replies: this.grabReplies, replyTo: 'test-grabs', log });
+    const shared = { client: producer, clock: this.clock, log };
+    this.opens = new LaneProducer({ ...shared, replies: this.openReplies, replyTo: 'test-opens' });
+    this.grabs = new LaneProducer({ ...shared, replies: this.grabReplies, replyTo: 'test-grabs' });
     subscribeReplies(channels, 'test-opens', (message) => this.openReplies.accept(message));
     subscribeReplies(channels, 'test-grabs', (message) => this.grabReplies.accept(message));
   }
@@ -103,7 +114,7 @@ export class TestGateway {
   /** Makes an open durable; its outcome comes with `whenReplied`. */
   async send(event: EventRecord, packet: Issued, item: OpenItem): Promise<DurableAddition<OpenOutcome>> {
     const lane = openLane(laneOfBlock(packet.poolId, packet.blockNo, event.openLaneCount!));
-    const addition = await this.opens.add(lane, item, acceptMaxMs);
+    const addition = await this.opens.add(lane, item, this.nowMs() + acceptMaxMs);
     if (addition.status !== 'durable') throw new Error(`the open is ${addition.status}`);
     return addition;
   }
@@ -123,9 +134,20 @@ export class TestGateway {
     const lane = grabLane(laneOfPacket(packetId, event.grabLaneCount!));
     const acceptedAtMs = this.nowMs();
     const item = { packetId: String(packetId), eventId, ownerId, userId, epoch, sponsorNo, acceptedAtMs };
-    const addition = await this.grabs.add(lane, item, acceptMaxMs);
+    const addition = await this.grabs.add(lane, item, acceptedAtMs + acceptMaxMs);
     if (addition.status !== 'durable') throw new Error(`the grab is ${addition.status}`);
     return addition.whenReplied(replyWaitMs);
+  }
+
+  /** As if a job were on its way for as long as the test wants: its entry, and what shows that it is no orphan. */
+  async holdLane(lane: Lane, jobId: string, acceptedAtMs: number): Promise<void> {
+    await this.cache.set(keys.job(lane, jobId), 'under way');
+    await addOutstanding(this.cache, lane, jobId, acceptedAtMs);
+  }
+
+  async letLaneGo(lane: Lane, jobId: string): Promise<void> {
+    await removeOutstanding(this.cache, lane, [jobId]);
+    await this.cache.del(keys.job(lane, jobId));
   }
 
   async close(): Promise<void> {

@@ -117,13 +117,14 @@ describe('opening a packet', () => {
     expect(seen).toMatchObject([{ packetId: String(packetId), acceptedAtMs }]);
   });
 
-  it('asks the ledger about a ticket that is past: what was credited or over a limit stays so, the rest is expired', async () => {
+  it('asks the ledger about a ticket that is past: its outcome stays what it was, and one without any has expired (invariant 7)', async () => {
     const packetId = freshPacketId();
     const ticket = signed('ticket', { packetId, atMs: Date.now() - 5000 });
     const told = [
       ['limit', 409, 'limit_reached'],
       ['sponsor_limit', 409, 'sponsor_limit_reached'],
-      ...['open', 'unknown', 'taken', 'expired'].map((status) => [status, 410, 'ticket_expired'] as const),
+      ['taken', 410, 'packet_gone'],
+      ...['open', 'unknown', 'expired'].map((status) => [status, 410, 'ticket_expired'] as const),
     ] as const;
     for (const [status, httpStatus, code] of told) {
       rig.allocation.answer((_request, response) => sendJson(response, 200, { status }));
@@ -135,6 +136,31 @@ describe('opening a packet', () => {
     rig.allocation.answer((_request, response) => sendJson(response, 200, statusOf(packetId)));
     expect((await open({ ticket })).body).toMatchObject({ status: 'credited', amountFen: 66, share: { portions: 3 } });
     expect(seen).toEqual([]);
+  });
+
+  it('says pending to a ticket that is past while its open is a dead letter, with a receipt of that acceptance (invariant 6)', async () => {
+    const packetId = freshPacketId();
+    const acceptedAtMs = Date.now() - 7000;
+    rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'pending', acceptedAtMs }));
+    const answer = await open({ ticket: signed('ticket', { packetId, atMs: Date.now() - 5000 }) });
+    expect(answer.status).toBe(202);
+    const receipt = verifyClaim(testRing, 'receipt', pendingPacketSchema.parse(answer.body).receipt);
+    expect(receipt).toMatchObject({ packetId, userId: 'alice', epoch: 1, atMs: acceptedAtMs });
+    const status = await rig.call('GET', `/v1/packets/${packetId}?receipt=${answer.body.receipt}`, { token: alice });
+    expect([status.status, status.body.receipt]).toEqual([202, answer.body.receipt]);
+  });
+
+  it('does not credit a ticket that lapsed because its user won the packet again and opened it then (invariant 7)', async () => {
+    const packetId = freshPacketId();
+    const lapsed = signed('ticket', { packetId, epoch: 1, atMs: Date.now() - 5000 });
+    rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'expired' }));
+    expect((await open({ ticket: lapsed })).body.code).toBe('ticket_expired');
+    expect((await open({ ticket: signed('ticket', { packetId, epoch: 2 }) })).body.status).toBe('credited');
+    expect((await open({ ticket: lapsed })).body.code).toBe('ticket_expired');
+    const status = (query: string) => rig.call('GET', `/v1/packets/${packetId}${query}`, { token: alice });
+    expect((await status('')).body.status).toBe('credited');
+    expect((await status(`?receipt=${signed('receipt', { packetId, epoch: 2 })}`)).body.status).toBe('credited');
+    expect((await status(`?receipt=${signed('receipt', { packetId, epoch: 1 })}`)).body.code).toBe('ticket_expired');
   });
 
   it('does not say expired while an open that was accepted in time may be on its way (invariant 6)', async () => {
@@ -300,7 +326,7 @@ const statusOf = (packetId: bigint) => ({
 describe('opening when nobody settles', () => {
   let rig: GatewayRig;
   beforeAll(async () => {
-    rig = await GatewayRig.start({ OPEN_REPLY_WAIT_MS: '50', OPENS_IN_FLIGHT_MAX: '3' });
+    rig = await GatewayRig.start({ OPEN_REPLY_WAIT_MS: '1500', OPENS_IN_FLIGHT_MAX: '3' });
     await rig.publish(testEvent());
   });
   afterAll(() => rig.stop());

@@ -42,14 +42,15 @@ interface Admitted {
   readonly event: GatewayEvent;
   /** Store-clock milliseconds; of the first acceptance when the client has a receipt. */
   readonly acceptedAtMs: number;
+  /** The store's time at which this request was admitted: from here on it must be durable in time. */
+  readonly nowMs: number;
   readonly asker: Asker;
 }
 
 interface Recall {
   readonly ticket: Claim;
-  readonly receipt: Claim | undefined;
   readonly asker: Asker;
-  /** The packet that the ledger has as undecided will never be decided for this ticket: it expired unopened. */
+  /** What the ledger has nothing of will never be decided: the ticket expired unopened. */
   readonly isOpenFinal: boolean;
 }
 
@@ -68,7 +69,7 @@ export class OpensService {
     if (receipt !== undefined && !isReceiptFor(receipt, ticket))
       throw new ProblemError('ticket_invalid', 'the receipt is of another open');
     if (!degradation.isOn('opens')) throw new ProblemError('feature_off');
-    const known = answers.knownOf(String(ticket.packetId), asker);
+    const known = answers.knownOf(String(ticket.packetId), ticket.epoch, asker);
     if (known !== undefined) {
       counters.results.known += 1;
       return known;
@@ -83,30 +84,34 @@ export class OpensService {
     if (nowMs === undefined) throw this.unavailable('the time of the store is not known');
     // a receipt proves that the ticket was opened in time: it is honoured with the time of its acceptance (invariant 6)
     const isPast = receipt === undefined && nowMs >= ticket.atMs;
-    if (event === undefined) return await this.recall({ ticket, receipt, asker, isOpenFinal: false });
-    if (event.snapshot.state === 'settled') return await this.recall({ ticket, receipt, asker, isOpenFinal: true });
+    if (event === undefined) return await this.recall({ ticket, asker, isOpenFinal: false });
+    if (event.snapshot.state === 'settled') return await this.recall({ ticket, asker, isOpenFinal: true });
     if (isPast) return await this.inFlight(() => this.openLate(ticket, event, nowMs, asker));
-    return await this.inFlight(() => this.settle({ ticket, event, acceptedAtMs: receipt?.atMs ?? nowMs, asker }));
+    return await this.inFlight(() =>
+      this.settle({ ticket, event, acceptedAtMs: receipt?.atMs ?? nowMs, nowMs, asker }),
+    );
   }
 
   /** Past its expiry, without a receipt: decided only when no earlier open of it can be on its way. */
   private async openLate(ticket: Claim, event: GatewayEvent, nowMs: number, asker: Asker): Promise<OpenAnswer> {
     await this.parts.lateTickets.whenQuiet(ticket, event, nowMs);
-    return await this.recall({ ticket, receipt: undefined, asker, isOpenFinal: true });
+    return await this.recall({ ticket, asker, isOpenFinal: true });
   }
 
-  /** Not for a lane (any more): the outcome is what the ledger has. */
-  private async recall({ ticket, receipt, asker, isOpenFinal }: Recall): Promise<OpenAnswer> {
+  /** Not for a lane (any more): the outcome is what the ledger has of this ticket; nothing is worked out anew (invariant 7). */
+  private async recall({ ticket, asker, isOpenFinal }: Recall): Promise<OpenAnswer> {
     const { ledger, answers, counters } = this.parts;
     const { packetId, epoch } = ticket;
     const status = await ledger.packetStatus({ packetId: String(packetId), userId: asker.userId, epoch });
     if (status.status === 'credited') return answers.creditedByLedger(status, asker);
+    if (status.status === 'pending') {
+      counters.results.pending += 1;
+      return answers.pending(ticket, status.acceptedAtMs);
+    }
     // its event lives, and this process does not know it: a store that came back empty, a snapshot of another version
     if (status.status === 'open' && !isOpenFinal)
       throw new ProblemError('dependency_unavailable', 'the event of this ticket is not known here yet');
-    // who never opened in time is told so, not that the packet went to somebody else since; a limit is told again (invariant 7)
-    const known = denialOf(status.status);
-    const denial = receipt === undefined && known === 'taken' ? 'expired' : known;
+    const denial = denialOf(status.status);
     counters.results[denial] += 1;
     throw problemOfDenial(denial);
   }
@@ -132,14 +137,14 @@ export class OpensService {
     return this.answerOf(open, await addition.whenReplied(this.parts.limits.replyWaitMs));
   }
 
-  private enqueue({ ticket, event, acceptedAtMs }: Admitted): Promise<LaneAddition<OpenOutcome>> {
+  private enqueue({ ticket, event, acceptedAtMs, nowMs }: Admitted): Promise<LaneAddition<OpenOutcome>> {
     const { producer, limits } = this.parts;
     const { packetId, eventId, userId, epoch, sponsorNo } = ticket;
     const { poolId, blockNo } = packetRefOf(packetId);
     const lane = openLane(laneOfBlock(poolId, blockNo, event.snapshot.openLaneCount));
     const item = { packetId: String(packetId), eventId, userId, epoch, sponsorNo, acceptedAtMs };
     // durable well before its block may be reclaimed, whatever the two services were told (invariant 4)
-    return producer.add(lane, item, Math.min(limits.acceptMaxMs, event.snapshot.graceMs / 2));
+    return producer.add(lane, item, nowMs + Math.min(limits.acceptMaxMs, event.snapshot.graceMs / 2));
   }
 
   /** A dead letter can be replayed, so its user is told to wait, like one whose reply has not come. */

@@ -19,7 +19,7 @@ const cachedAgeMaxMs = 30_000;
 export interface PacketQuestion {
   readonly packetId: string;
   readonly userId: string;
-  /** Of the asker's ticket or receipt, where there is one: a packet that went on in a later epoch is lost to it. */
+  /** Of the asker's ticket or receipt, where there is one: the outcome is that ticket's. */
   readonly epoch?: number | undefined;
 }
 

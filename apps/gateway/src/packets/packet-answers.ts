@@ -37,9 +37,9 @@ export class PacketAnswers {
 
   constructor(private readonly parts: PacketAnswersParts) {}
 
-  /** The answer for a packet that is known to be this user's; undefined when this process does not know. */
-  knownOf(packetId: string, asker: Asker): CreditedPacket | undefined {
-    const known = this.known.get(packetId, asker.userId);
+  /** The answer for a packet that is known to be this user's, by the ticket of that epoch; undefined when this process does not know. */
+  knownOf(packetId: string, epoch: number | undefined, asker: Asker): CreditedPacket | undefined {
+    const known = this.known.get(packetId, asker.userId, epoch);
     return known && this.withState(known.packet, known.sponsorNo, asker);
   }
 
@@ -59,14 +59,14 @@ export class PacketAnswers {
       amountFen,
       share: { portions: pool.sharePortions },
     };
-    return this.credit(packet, ticket.sponsorNo, asker);
+    return this.credit(packet, ticket, asker);
   }
 
   /** The ledger's word on a packet. */
   creditedByLedger(status: Extract<PacketStatus, { status: 'credited' }>, asker: Asker): CreditedPacket {
-    const { packetId, eventId, sponsor, amountFen, portions, sponsorNo } = status;
+    const { packetId, eventId, sponsor, amountFen, portions } = status;
     const packet: Credited = { status: 'credited', packetId, eventId, sponsor, amountFen, share: { portions } };
-    return this.credit(packet, sponsorNo, asker);
+    return this.credit(packet, status, asker);
   }
 
   /** `claim`: the ticket of the open, or its receipt. */
@@ -79,8 +79,12 @@ export class PacketAnswers {
     };
   }
 
-  private credit(packet: Credited, sponsorNo: number, asker: Asker): CreditedPacket {
-    this.known.add(asker.userId, packet, sponsorNo);
+  private credit(
+    packet: Credited,
+    { sponsorNo, epoch }: Pick<Claim, 'sponsorNo' | 'epoch'>,
+    asker: Asker,
+  ): CreditedPacket {
+    this.known.add({ userId: asker.userId, packet, sponsorNo, epoch });
     this.parts.onCredited(asker.userId, packet, sponsorNo);
     return this.withState(packet, sponsorNo, asker);
   }
@@ -98,12 +102,12 @@ export class PacketAnswers {
 
 type Denial = Exclude<OpenOutcome['outcome'], 'credited' | 'dead'>;
 
-/** What the ledger's word on a packet that is too late for a lane comes to: nothing there means that it expired unopened. */
-export function denialOf(status: Exclude<PacketStatus['status'], 'credited'>): Denial {
+/** What the ledger's word on a ticket that is too late for a lane comes to: nothing there means that it expired unopened. */
+export function denialOf(status: Exclude<PacketStatus['status'], 'credited' | 'pending'>): Denial {
   return status === 'open' || status === 'unknown' ? 'expired' : status;
 }
 
-/** The problem that ends an open. A denial never turns back, so it is the same however often it is asked (invariant 7). */
+/** The problem that ends an open. A ticket has one outcome, so it is the same however often it is asked (invariant 7). */
 export function problemOfDenial(denial: Denial): ProblemError {
   switch (denial) {
     case 'limit':

@@ -42,13 +42,19 @@ export class PacketsService {
     const receipt = receiptText === undefined ? undefined : receiptOf(ring, receiptText, asker.userId);
     if (receipt !== undefined && String(receipt.packetId) !== packetId)
       throw new ProblemError('ticket_invalid', 'the receipt is of another packet');
-    const known = answers.knownOf(packetId, asker);
+    const known = answers.knownOf(packetId, receipt?.epoch, asker);
     if (known !== undefined) return known;
     const status = await this.statusOf(packetId, receipt, asker.userId);
     if (status.status === 'credited') return answers.creditedByLedger(status, asker);
     if (receipt === undefined) throw new ProblemError('packet_unknown');
-    if (status.status === 'open' || status.status === 'unknown') return answers.pending(receipt, receipt.atMs);
-    throw problemOfDenial(status.status);
+    switch (status.status) {
+      case 'open':
+      case 'pending':
+      case 'unknown':
+        return answers.pending(receipt, receipt.atMs);
+      default:
+        throw problemOfDenial(status.status);
+    }
   }
 
   async history(userId: string, query: unknown): Promise<History> {

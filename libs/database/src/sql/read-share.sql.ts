@@ -49,15 +49,25 @@ export async function listGrabs(
   return rows.map(grabRecordOf);
 }
 
-/** What a user took of a packet's share; undefined when nothing. */
+/** A share: the ticket of its owner. */
+export interface ShareKey {
+  readonly packetId: bigint;
+  readonly epoch: number;
+  readonly ownerId: string;
+}
+
+/** What a user took of a share; undefined when nothing, and when the packet was granted by another ticket than the share's. */
 export async function findGrab(
   db: Db,
-  { packetId, userId }: { packetId: bigint; userId: string },
+  { packetId, epoch, ownerId }: ShareKey,
+  userId: string,
 ): Promise<GrabRecord | undefined> {
   const { rows } = await db.query<GrabRow>(
     `SELECT ${grabColumns} FROM accounts a JOIN grabs x ON x.account_id = a.id AND x.packet_id = $1
+       JOIN grants g ON g.packet_id = x.packet_id AND g.epoch = $3
+       JOIN accounts o ON o.id = g.account_id AND o.kind = 'wallet' AND o.name = $4
      WHERE a.kind = 'wallet' AND a.name = $2`,
-    [packetId, userId],
+    [packetId, userId, epoch, ownerId],
   );
   return rows[0] && grabRecordOf(rows[0]);
 }

@@ -28,7 +28,7 @@ const text = `SELECT outcome, booked_portion, booked_fen, is_new
   FROM settle_grabs($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 
 /**
- * Decides and books accepted grabs (prisma/migrations/*_settle_grabs, invariants 7, 8); gives what became of each, in the order of
+ * Decides and books accepted grabs (prisma/migrations/*_grabs_of_one_share, invariants 7, 8); gives what became of each, in the order of
  * the claims. Repeating and errors as for `settleOpens`.
  */
 export async function settleGrabs(db: Db, claims: readonly GrabClaim[]): Promise<GrabSettlement[]> {

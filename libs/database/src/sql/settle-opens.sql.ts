@@ -14,7 +14,11 @@ export interface OpenClaim {
   readonly amountFen: Fen;
 }
 
-export type OpenDenial = 'taken' | 'limit' | 'sponsor_limit' | 'expired';
+/** A denial that is kept (invariant 7). */
+export type KeptDenial = 'limit' | 'sponsor_limit' | 'taken';
+
+/** `expired` is not kept: it rests on facts that never turn back. */
+export type OpenDenial = KeptDenial | 'expired';
 
 /** What became of a claim. `isNew`: booked by this very claim; false when it had been before (invariant 7). */
 export type OpenSettlement =
@@ -29,8 +33,8 @@ type Row = [outcome: 'credited' | OpenDenial, ordinal: number | null, amountFen:
 const text = 'SELECT outcome, booked_ordinal, booked_fen, is_new FROM settle_opens($1, $2, $3, $4, $5, $6, $7)';
 
 /**
- * Decides and books accepted opens (prisma/migrations/*_settle_opens, invariants 1, 3, 4, 5, 7, 8); gives what became of each, in
- * the order of the claims. All outcomes are final. It may be called with the same claims any number of times and from any
+ * Decides and books accepted opens (prisma/migrations/*_denials, invariants 1, 3, 4, 5, 7, 8); gives what became of each, in
+ * the order of the claims. All outcomes are final: a ticket, that is (packet, epoch, user), has one. It may be called with the same claims any number of times and from any
  * number of connections at once. Rejects with an error for `isRetryable` (repeat the batch) or `isDataError` (bisect it); nothing
  * of the round that failed is booked then.
  */

@@ -1,0 +1,120 @@
+import { derivePortions, deriveRunAmounts, packetRefOf, settlePossibleAtMs } from '#libs/domain';
+import { inTransaction } from '../../pool.ts';
+import type { PoolRecord } from '../../read/load-events.ts';
+import { beginSettlement } from '../../sql/begin-settlement.sql.ts';
+import { closeBlocks } from '../../sql/close-blocks.sql.ts';
+import { countOpenDeadLetters } from '../../sql/count-dead-letters.sql.ts';
+import { moveEvent } from '../../sql/move-event.sql.ts';
+import { packetsOfPool } from '../../sql/packet-range.ts';
+import { settleEvent } from '../../sql/settle-event.sql.ts';
+import { packetIdsOf, testSecret } from '../event.ts';
+import type { Habits } from './actors.ts';
+import { mismatch } from './order.ts';
+import type { Reference } from './reference.ts';
+import { openLaneCount } from './store.ts';
+import type { Task } from './task.ts';
+import { stockLeadMs, type World } from './world.ts';
+
+/* The end of an event, in the order of steps of apps/allocation/src/events. */
+
+/** Blocks of one transaction: few, so that something comes in between. */
+const closeBlocksMax = 3;
+
+export async function close(task: Task, world: World): Promise<void> {
+  const { nowMs, reference } = world;
+  const eventId = reference.event.id;
+  let expected: boolean | undefined;
+  task.atCommit(() => {
+    expected = reference.close(nowMs);
+  });
+  const isClosed = await task.withClient((db) =>
+    inTransaction(db, (client) => moveEvent(client, { eventId, from: 'live', to: 'closed', atMs: nowMs })),
+  );
+  mismatch.unless(expected, isClosed, 'the event was closed');
+}
+
+/** Refused while anything accepted may be under way; from `beginSettlement` on each step can be repeated by whoever comes next. */
+export async function settleAll(task: Task, world: World, habits: Habits): Promise<void> {
+  const { nowMs, reference } = world;
+  const eventId = reference.event.id;
+  if (!reference.isSettling && !(await maySettle(task, world, habits))) return;
+  await task.withClient(async (db) => {
+    task.atCommit(() => {
+      const lost = world.undecided().filter((acceptance) => world.store.has(acceptance));
+      if (!reference.isSettling)
+        mismatch.unless([], lost, 'accepted opens that are under way when the event is settled');
+      reference.beginSettlement();
+    });
+    await inTransaction(db, (client) => beginSettlement(client, { eventId, atMs: nowMs }));
+    for (let closed = -1; closed !== 0; ) {
+      let expected: number | undefined;
+      task.atCommit(() => {
+        expected = reference.closeBlocks(closeBlocksMax);
+      });
+      closed = await inTransaction(db, (client) => closeBlocks(client, { eventId, limit: closeBlocksMax }));
+      mismatch.unless(expected, closed, 'blocks that were closed');
+    }
+    const refunds: { poolId: number; amountFen: number }[] = [];
+    for (const pool of reference.event.pools) {
+      const { rows } = await db.query<{ id: bigint; portions: number }>(bookedSql, [pool.poolId]);
+      refunds.push({ poolId: pool.poolId, amountFen: unclaimedOf(pool, rows) });
+    }
+    task.atCommit(() => {
+      reference.settle(new Map(refunds.map(({ poolId, amountFen }) => [poolId, amountFen])));
+    });
+    const settling = { eventId, atMs: nowMs, revealedSecret: testSecret.toString('hex'), refunds };
+    mismatch.unless(true, await settleEvent(db, settling), 'the event was settled');
+  });
+}
+
+/** As far as the clock goes. */
+export function settleAtMs(reference: Reference): number {
+  const { ticketTtlMs, graceMs, sharesEndAtMs } = reference.event;
+  return settlePossibleAtMs({ closedAtMs: lastIssueMs(reference), ticketTtlMs, graceMs, sharesEndAtMs });
+}
+
+/** A gateway that does not hear of the end issues what it holds. */
+function lastIssueMs({ closedAtMs, event }: Reference): number {
+  return closedAtMs! + stockLeadMs + event.blockLifeMs!;
+}
+
+/** As in allocation: time first, then the lanes under one stamp, then the dead letters. */
+async function maySettle(task: Task, { nowMs, reference, store }: World, habits: Habits): Promise<boolean> {
+  if (reference.closedAtMs === undefined || nowMs < settleAtMs(reference)) return false;
+  const { event } = reference;
+  const lastAcceptedMs = lastIssueMs(reference) + event.ticketTtlMs;
+  const isQuiet = await task.step(() => {
+    const oldest = Array.from({ length: openLaneCount }, (_, lane) => store.oldestAcceptedMs(lane));
+    if (!habits.asksLanes) return true;
+    return store.isStamped && oldest.every((ms) => ms === undefined || ms > lastAcceptedMs);
+  });
+  return isQuiet && (await task.withClient((db) => countOpenDeadLetters(db, event.id))) === 0;
+}
+
+const bookedSql = `
+  SELECT g.packet_id AS id, (SELECT count(*)::int FROM grabs x WHERE x.packet_id = g.packet_id) AS portions
+  FROM (SELECT $1::int AS id) p JOIN grants g ON ${packetsOfPool('g.packet_id', 'p.id')}`;
+
+/** What nobody claimed, derived from the secret (invariant 8). */
+function unclaimedOf(pool: PoolRecord, booked: readonly { readonly id: bigint; readonly portions: number }[]): number {
+  const grabbed = new Map(booked.map(({ id, portions }) => [id, portions]));
+  const amounts = deriveRunAmounts(testSecret, pool, 0);
+  let fen = 0;
+  for (const [packetNo, id] of packetIdsOf(pool).entries()) {
+    const taken = grabbed.get(id);
+    if (taken === undefined) fen += amounts[packetNo]!;
+    for (const portionFen of derivePortions(testSecret, pool, id).slice(taken ?? 0)) fen += portionFen;
+  }
+  return fen;
+}
+
+/** After all: what every pool got has gone to somebody, to the fen. */
+export function checkSpent({ reference }: World): void {
+  for (const { poolId, budgetFen, shareBudgetFen } of reference.event.pools) {
+    let fen = reference.refunds.get(poolId) ?? 0;
+    for (const [id, { amountFen }] of reference.grants) if (packetRefOf(id).poolId === poolId) fen += amountFen;
+    for (const [id, grabs] of reference.grabs)
+      if (packetRefOf(id).poolId === poolId) for (const { amountFen } of grabs) fen += amountFen;
+    mismatch.unless(budgetFen + shareBudgetFen, fen, `what pool ${poolId} gave out (invariant 8)`);
+  }
+}
