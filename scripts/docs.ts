@@ -2,11 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderErrorsPage } from '#libs/contracts';
-import { renderDegradationPage } from '#libs/degradation';
+import { renderControlPage, renderDegradationPage } from '#libs/degradation';
 
 const pages: Readonly<Record<string, () => string>> = {
   'docs/errors.md': renderErrorsPage,
   'docs/degradation.md': renderDegradationPage,
+  'docs/degradation-control.md': renderControlPage,
 };
 
 for (const [path, render] of Object.entries(pages)) {

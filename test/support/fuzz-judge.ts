@@ -11,14 +11,18 @@ const insides =
   /\bat .{1,100}:\d+:\d+|node_modules|node:internal|\.ts\b|\.js\b:|dist\/|file:\/\/|\bprisma|postgres|ioredis|ECONN|SQLSTATE|\bsyntax error at|SELECT .+ FROM|(Type|Range|Reference|Syntax)Error/i;
 const errorCharsMax = 64 * 1024;
 /** Every store is up: what says that one is away is a defect in disguise, unless it was slow for once. */
-const repeatsOf503Max = 6;
+const repeatsMax = 6;
 const repeatAfterMs = 250;
 
-/** Sends a request until its answer is no passing 503. */
+/** A service that will not read so much cuts the connection after its answer, and the cut may overtake it. */
+const isLong = ({ body }: FuzzRequest): boolean => (body?.length ?? 0) > 64 * 1024;
+
+/** Sends a request until its answer is no passing 503, and none that was cut off. */
 export async function answerTo(port: number, request: FuzzRequest): Promise<WireAnswer | undefined> {
   for (let tries = 0; ; tries += 1) {
     const answer = await send(port, request);
-    if (answer?.status !== 503 || tries >= repeatsOf503Max) return answer;
+    const mayPass = answer === undefined ? isLong(request) : answer.status === 503;
+    if (!mayPass || tries >= repeatsMax) return answer;
     await delay(repeatAfterMs);
   }
 }
@@ -37,10 +41,11 @@ function shown(answer: WireAnswer | undefined): string {
   return `${answer.status} ${JSON.stringify([...answer.headers])}\n${answer.body.slice(0, 1000)}`;
 }
 
-/** A tunnel is not what we are: Node ends such a connection without a word. And who was told to go on with what is no HTTP has had his word. */
-function faultOfSilence({ method, headers, isStraight }: FuzzRequest): string | undefined {
-  const wasToldToGoOn = !isStraight && headers.some(([, value]) => value === '100-continue');
-  return method === 'CONNECT' || wasToldToGoOn ? undefined : 'the connection was closed without an answer';
+/** A tunnel is not what we are: Node ends such a connection without a word. Whoever goes on with what is no HTTP is cut off, too. */
+function faultOfSilence(request: FuzzRequest): string | undefined {
+  const wasToldToGoOn = request.headers.some(([, value]) => value === '100-continue');
+  const isFair = request.method === 'CONNECT' || (!request.isStraight && (wasToldToGoOn || isLong(request)));
+  return isFair ? undefined : 'the connection was closed without an answer';
 }
 
 function faultOf(operation: Operation, request: FuzzRequest, answer: WireAnswer): string | undefined {

@@ -69,6 +69,17 @@ function draftPlan() {
   return { ...plan, ...times, waves, reason: 'fuzz' };
 }
 
+/** The last instant that can be written, as those see it who are a day behind. */
+const endOfTime = '9999-12-31T23:59:59-23:59';
+
+/** The last event of all. */
+function lastPlan() {
+  const plan = draftPlan();
+  const startsAt = '9999-12-31T23:58:00-23:00';
+  const waves = plan.waves.map((wave) => ({ ...wave, startsAt }));
+  return { ...plan, startsAt, endsAt: endOfTime, sharesEndAt: endOfTime, waves };
+}
+
 /** Opens a packet and has its share used up. */
 async function doorWorld(night: Night, eventId: string): Promise<FuzzWorld> {
   const [alice, bob, carol] = await Promise.all(['alice', 'bob', 'carol'].map((name) => night.session(name)));
@@ -121,15 +132,17 @@ function operationsWorld(night: Night, ids: Pick<FuzzStage, 'liveId' | 'settledI
     },
     examples: {
       ...Object.fromEntries(acts),
-      'POST /ops/v1/events': [draftPlan()],
+      'POST /ops/v1/events': [draftPlan(), lastPlan()],
       'PUT /ops/v1/degradation/tier': [
         { mode: 'auto', reason },
         { mode: 'floor', tier: 1, until: soon, reason },
         { mode: 'pinned', tier: 3, reason },
+        { mode: 'pinned', tier: 3, until: endOfTime, reason },
       ],
       'PUT /ops/v1/degradation/features/{key}': [
         { state: 'off', until: soon, reason },
         { state: 'auto', reason },
+        { state: 'on', until: endOfTime, reason },
       ],
       'POST /ops/v1/dead-letters/{id}/replay': [{ reason }],
     },

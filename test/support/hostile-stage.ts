@@ -250,6 +250,7 @@ async function optionsOf(parts: Parts, ring: string) {
     redisUrl: redis.url,
     env: {
       LOG_LEVEL: 'warn',
+      TIER_CONTROL: 'off',
       TICKET_KEYS: ring,
       SESSION_SECRET: sessionSecret,
       SESSION_JWKS_URL: `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/jwks.json`,

@@ -8,6 +8,8 @@ import { type Answer, call, until } from './http.ts';
 
 export interface NightOptions {
   readonly gateways?: number;
+  /** Money has a gateway of its own. */
+  readonly split?: boolean;
   readonly env?: Record<string, string>;
 }
 
@@ -28,9 +30,10 @@ export class Night {
       port: await freePort(),
       opsPort: await freePort(),
       gateways: options.gateways ?? 1,
-      split: false,
+      split: options.split ?? false,
       demoEvent: false,
-      env: { LOG_LEVEL: 'warn', TICKET_KEYS: testTicketKeys, ...options.env },
+      // On a busy machine the tier is no part of what a test is about, unless it says so.
+      env: { LOG_LEVEL: 'warn', TICKET_KEYS: testTicketKeys, TIER_CONTROL: 'off', ...options.env },
     });
     return new Night(stack, dataDir);
   }
@@ -63,7 +66,9 @@ export class Night {
     const { id } = created.body;
     await this.act(id, 'arm');
     // Several gateways are asked in turn: all of them must know it.
-    const asked = () => Promise.all(Array.from({ length: 6 }, () => this.gateway('GET', `/v1/events/${id}`)));
+    const shown = (url: string) => call('GET', `${url}/v1/events/${id}`);
+    const doors = [...Array.from({ length: 6 }, () => this.stack.gatewayUrl), this.stack.moneyUrl];
+    const asked = () => Promise.all(doors.map(shown));
     await until('the live event', asked, (answers) => answers.every(({ body }) => body.state === 'live'));
     return id;
   }

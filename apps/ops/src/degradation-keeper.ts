@@ -1,7 +1,13 @@
-import { type DegradationState, type DegradationView, degradationStateSchema } from '#libs/contracts';
+import { type DegradationState, degradationStateSchema } from '#libs/contracts';
 import { type Pool, type PrismaClient, readDegradation, saveDegradation } from '#libs/database';
-import { degradationView, foldExpired, initialState } from '#libs/degradation';
-import { type RedisClient, readDegradation as readPushed, writeDegradation } from '#libs/redis';
+import { documentToKeep, foldExpired, initialState, withAutoTier } from '#libs/degradation';
+import type { Tier } from '#libs/domain';
+import {
+  type RedisClient,
+  readDegradation as readPushed,
+  writeDegradation,
+  writeDegradationAsLeader,
+} from '#libs/redis';
 import { type Logger, ProblemError } from '#libs/runtime';
 import type { Act } from './audit.service.ts';
 import { throwDatabaseProblem } from './away.ts';
@@ -14,6 +20,7 @@ const tickIntervalMs = 1000;
 const changesWaitingMax = 32;
 /** A save that is lost to another process is done anew: each loss is one change of the other's kept, and it has no more of them waiting. */
 const savesMax = 2 * changesWaitingMax;
+const autoTriesMax = 3;
 
 export interface DegradationKeeperParts {
   readonly pool: Pool;
@@ -23,14 +30,20 @@ export interface DegradationKeeperParts {
   readonly nowMs: () => number;
 }
 
+/** What became of a tier that the controller holds right. `stale`: others keep changing the document, ask again. */
+export type AutoTierResult = 'same' | 'written' | 'stale' | 'not_leader';
+
 /**
- * The one writer of the degradation document. PostgreSQL keeps it, each change is a new version that is saved together with its audit
- * entry only if nobody was first, then pushed through Redis. Each second: what another process of ours wrote is taken over, what has
- * ended is folded back, and Redis is told again if it lost the document or holds another version.
+ * Keeps the degradation document in its two places (libs/degradation, documents.ts). What operators ask for is a new version in
+ * PostgreSQL, saved together with its audit entry only if nobody was first, then pushed through Redis. What the controller holds right
+ * goes to Redis first. Each second the two are made the same, and what has ended is folded back; any operations process may do that.
  */
 export class DegradationKeeper {
-  private document: DegradationState = initialState();
+  /** PostgreSQL's. */
+  private saved: DegradationState = initialState();
   private wasRead = false;
+  /** The newest that was ever read or written in Redis: processes may know it, whatever Redis has lost since. */
+  private heard: DegradationState | undefined;
   private timer: NodeJS.Timeout | undefined;
   private ticking: Promise<void> | undefined;
   /** The last change or tick that was begun: the next one waits for it, so that this process never races itself. */
@@ -40,41 +53,67 @@ export class DegradationKeeper {
 
   constructor(private readonly parts: DegradationKeeperParts) {}
 
-  /** The last known document. @throws ProblemError `dependency_unavailable` when it could not be read yet. */
+  /** The last known document. @throws ProblemError `dependency_unavailable` when none could be read yet. */
   state(): DegradationState {
-    if (!this.wasRead) throw new ProblemError('dependency_unavailable', 'the degradation state could not be read yet');
-    return this.document;
+    const known = this.known();
+    if (known === undefined) throw new ProblemError('dependency_unavailable', 'the degradation state is not known yet');
+    return known;
   }
 
-  /** True when the document was read at least once. */
+  /** True when PostgreSQL's document was read at least once. */
   isKnown(): boolean {
     return this.wasRead;
   }
 
-  view(): DegradationView {
-    return degradationView(this.state(), this.parts.nowMs());
+  /**
+   * The last known document, undefined when none could be read yet. Where the places differ, Redis's, which processes go by: only a save,
+   * which fails if PostgreSQL's was read too early, may make one document of two.
+   */
+  known(): DegradationState | undefined {
+    if (!this.wasRead) return this.heard;
+    return this.heard === undefined || this.heard.version < this.saved.version ? this.saved : this.heard;
   }
 
   /**
-   * Changes the document, with its audit entry, and pushes it. When Redis is away it is pushed as soon as it is back.
+   * Changes what operators ask for, with its audit entry, and pushes it. When Redis is away it is pushed as soon as it is back.
    * @throws ProblemError `dependency_unavailable` when PostgreSQL is away or slow.
    */
-  async change(act: Act, change: DegradationChange): Promise<DegradationView> {
+  async change(act: Act, change: DegradationChange): Promise<void> {
     if (this.changesWaiting >= changesWaitingMax)
       throw new ProblemError('dependency_unavailable', 'too many changes wait for the database');
     this.changesWaiting += 1;
     try {
-      return await this.inTurn(async () => {
+      await this.inTurn(async () => {
         await this.save(act, change).catch(throwDatabaseProblem);
         await this.push();
-        return this.view();
       });
     } finally {
       this.changesWaiting -= 1;
     }
   }
 
-  /** Begins to keep Redis and this copy right. Resolves after the first try; never rejects. */
+  /**
+   * Tells every process the controller's tier, if `leaderId` leads at that moment; PostgreSQL follows, with the audit entry. Waits for no
+   * change of an operator and not for PostgreSQL. @throws the client's error while Redis is away: it may or may not be told.
+   */
+  async putAutoTier(tier: Tier, reason: string, leaderId: string): Promise<AutoTierResult> {
+    if (this.known()?.autoTier === tier) return 'same';
+    for (let tries = 0; tries < autoTriesMax; tries++) {
+      await this.hear();
+      const before = this.known();
+      if (before === undefined || before.autoTier === tier) return 'same';
+      const after = withAutoTier(before, tier, this.parts.nowMs(), reason);
+      const result = await writeDegradationAsLeader(this.parts.redis, leaderId, after);
+      if (result === 'not_leader') return result;
+      if (result === 'stale') continue;
+      this.heard = after;
+      void this.tick();
+      return 'written';
+    }
+    return 'stale';
+  }
+
+  /** Begins to keep the two places right. Resolves after the first try; never rejects. */
   async start(): Promise<void> {
     this.timer = setInterval(() => void this.tick(), tickIntervalMs);
     this.timer.unref();
@@ -97,58 +136,69 @@ export class DegradationKeeper {
 
   /** What fails is tried again in a second: the last known document holds meanwhile. */
   private async keep(): Promise<void> {
-    try {
-      await this.refresh();
-      if (foldExpired(this.document, this.parts.nowMs()) !== this.document) await this.save(foldAct, foldExpired);
-      this.tell('database', true);
-    } catch (error) {
-      this.tell('database', false, error);
-    }
+    await this.tellOf('redis', async () => void (await this.hear()));
+    await this.tellOf('database', async () => {
+      await this.save(adoptAct, (state) => state);
+      if (foldExpired(this.saved, this.parts.nowMs()) !== this.saved) await this.save(foldAct, foldExpired);
+    });
     await this.push();
   }
 
   private async refresh(): Promise<void> {
     const saved = await readDegradation(this.parts.prisma);
-    this.document = saved === undefined ? initialState() : degradationStateSchema.parse(saved.document);
+    this.saved = saved === undefined ? initialState() : degradationStateSchema.parse(saved.document);
     this.wasRead = true;
   }
 
-  private async save(act: Act, next: DegradationChange): Promise<void> {
+  /** What is in Redis now; a document that is older than one that was heard before teaches nothing. */
+  private async hear(): Promise<DegradationState | undefined> {
+    const there = await readPushed(this.parts.redis);
+    if (there !== undefined && there.version >= (this.heard?.version ?? 0)) this.heard = there;
+    return there;
+  }
+
+  /** Saves what `next` makes of the document, as one act with its audit entry; nothing when that is what is saved already. */
+  private async save(act: Act | ActOf, next: DegradationChange): Promise<void> {
     for (let tries = 0; tries < savesMax; tries++) {
       await this.refresh();
-      const before = this.document;
-      const after = next(before, this.parts.nowMs());
+      const before = this.saved;
+      const after = next(documentToKeep(before, this.heard), this.parts.nowMs());
       if (after === before) return;
-      const audit = auditOf(act, before, after);
+      const audit = auditOf(typeof act === 'function' ? act(before, after) : act, before, after);
       const written = { expectedVersion: before.version, version: after.version, document: after, audit };
       if ((await saveDegradation(this.parts.pool, written)) === undefined) continue;
-      this.document = after;
+      this.saved = after;
       return;
     }
     throw new ProblemError('dependency_unavailable', 'the degradation state is being changed by others; ask again');
   }
 
-  private async push(): Promise<void> {
-    try {
-      await this.pushOver();
-      this.tell('redis', true);
-    } catch (error) {
-      this.tell('redis', false, error);
-    }
+  private push(): Promise<void> {
+    return this.tellOf('redis', () => this.pushOver());
   }
 
-  /** Processes keep the highest version they ever heard of: where Redis knows a higher one, ours has to pass it. */
+  /** Processes keep the highest version they ever heard of: what differs from it has to pass it. */
   private async pushOver(): Promise<void> {
-    const known = await readPushed(this.parts.redis);
-    const heard = known?.version ?? 0;
-    if (heard > this.document.version) await this.save(passAct, (state, nowMs) => passing(state, heard, nowMs));
-    if (this.document.version > heard) await writeDegradation(this.parts.redis, this.document);
+    const there = await this.hear();
+    const document = this.known();
+    if (document === undefined || document.version <= (there?.version ?? 0)) return;
+    const written = await writeDegradation(this.parts.redis, document);
+    if (written.status === 'ok') this.heard = document;
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.last.then(work, work);
     this.last = turn;
     return turn;
+  }
+
+  private async tellOf(dependency: 'database' | 'redis', work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.tell(dependency, true);
+    } catch (error) {
+      this.tell(dependency, false, error);
+    }
   }
 
   private tell(dependency: 'database' | 'redis', isReachable: boolean, error?: unknown): void {
@@ -163,23 +213,18 @@ export class DegradationKeeper {
   }
 }
 
-const foldAct: Act = {
-  actor: { role: 'operator', name: 'system' },
-  action: 'degradation.fall_back',
-  target: 'degradation',
-  reason: 'an end time has passed',
-};
+type ActOf = (before: DegradationState, after: DegradationState) => Act;
 
-const passAct: Act = {
-  ...foldAct,
-  action: 'degradation.pass_version',
-  reason: 'processes know a higher version than the database, which was restored or made anew',
-};
+const bySystem = { actor: { role: 'operator', name: 'system' }, target: 'degradation' } as const;
 
-/** The same state under a version above the one that was heard of. */
-function passing(state: DegradationState, heardVersion: number, nowMs: number): DegradationState {
-  if (state.version > heardVersion) return state;
-  return { ...state, version: heardVersion + 1, updatedAtMs: nowMs };
+const foldAct: Act = { ...bySystem, action: 'degradation.fall_back', reason: 'an end time has passed' };
+
+/** What Redis knows is newer than what is saved: the controller's word, or a database that was restored or made anew. */
+function adoptAct(before: DegradationState, after: DegradationState): Act {
+  if (before.autoTier !== after.autoTier)
+    return { ...bySystem, action: 'degradation.auto_tier', reason: after.autoReason ?? 'the signals asked for it' };
+  const reason = 'processes know another version than the database, which was restored, made anew or late';
+  return { ...bySystem, action: 'degradation.pass_version', reason };
 }
 
 function auditOf({ actor, action, target, reason, detail }: Act, before: DegradationState, after: DegradationState) {

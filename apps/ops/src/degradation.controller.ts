@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Inject, Param, Put, UseGuards } from '@nestjs/common';
 import { type DegradationView, putFeatureRequestSchema, putTierRequestSchema } from '#libs/contracts';
-import { isFeatureKey, withFeature, withTier } from '#libs/degradation';
+import { degradationView, isFeatureKey, withFeature, withTier } from '#libs/degradation';
 import type { Tier } from '#libs/domain';
 import { ProblemError, validate } from '#libs/runtime';
 import { opsParts } from './ops.tokens.ts';
@@ -16,27 +16,34 @@ export class DegradationController {
   @Get()
   @ForViewers()
   view(): DegradationView {
-    return this.parts.degradation.view();
+    const { degradation, tierLeader, nowMs } = this.parts;
+    return degradationView(degradation.state(), nowMs(), tierLeader.watch());
   }
 
   @Put('tier')
   @ForOperators()
-  putTier(@CurrentActor() actor: Actor, @Body() body: unknown): Promise<DegradationView> {
+  async putTier(@CurrentActor() actor: Actor, @Body() body: unknown): Promise<DegradationView> {
     const { mode, tier, until, reason } = validate(putTierRequestSchema, body);
     const asked = { mode, tier: tier as Tier | undefined, untilMs: this.endOf(until) };
     const act = { actor, action: 'degradation.tier', target: 'degradation', reason, detail: { mode, tier, until } };
-    return this.parts.degradation.change(act, (state, nowMs) => withTier(state, asked, nowMs));
+    await this.parts.degradation.change(act, (state, nowMs) => withTier(state, asked, nowMs));
+    return this.view();
   }
 
   @Put('features/:key')
   @ForOperators()
-  putFeature(@CurrentActor() actor: Actor, @Param('key') key: string, @Body() body: unknown): Promise<DegradationView> {
+  async putFeature(
+    @CurrentActor() actor: Actor,
+    @Param('key') key: string,
+    @Body() body: unknown,
+  ): Promise<DegradationView> {
     if (!isFeatureKey(key)) throw new ProblemError('feature_unknown');
     const { state: position, until, reason } = validate(putFeatureRequestSchema, body);
     const asked = { state: position, untilMs: this.endOf(until) };
     const detail = { state: position, until };
     const act = { actor, action: 'degradation.feature', target: `feature:${key}`, reason, detail };
-    return this.parts.degradation.change(act, (state, nowMs) => withFeature(state, key, asked, nowMs));
+    await this.parts.degradation.change(act, (state, nowMs) => withFeature(state, key, asked, nowMs));
+    return this.view();
   }
 
   /** An end that is past would be no change at all, and is a slip. */

@@ -2,11 +2,14 @@ import type { EventSnapshot, LaneView } from '#libs/contracts';
 import { grabLane, type Lane, type LaneStats, openLane, readLaneStats } from '#libs/queue';
 import type { EventReader, RedisClient } from '#libs/redis';
 
+/** Lanes as configured here. */
+export interface LaneCounts {
+  readonly open: number;
+  readonly grab: number;
+}
+
 /** The lanes that may hold work: those of the configuration, and of events that were armed under another one. */
-export function lanesOf(
-  configured: { readonly open: number; readonly grab: number },
-  events: readonly EventSnapshot[],
-): Lane[] {
+export function lanesOf(configured: LaneCounts, events: readonly EventSnapshot[]): Lane[] {
   const opens = Math.max(configured.open, ...events.map((event) => event.openLaneCount));
   const grabs = Math.max(configured.grab, ...events.map((event) => event.grabLaneCount));
   return [
@@ -26,7 +29,7 @@ export class Lanes {
     private readonly parts: {
       readonly redis: RedisClient;
       readonly events: Pick<EventReader, 'read'>;
-      readonly configured: { readonly open: number; readonly grab: number };
+      readonly configured: LaneCounts;
       /** Store milliseconds: the times in the outstanding index are the store's. */
       readonly nowMs: () => number;
     },

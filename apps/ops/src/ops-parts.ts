@@ -1,18 +1,23 @@
+import { hostname } from 'node:os';
 import type { OpsConfig } from '#libs/contracts';
 import { createPool, createPrisma, type Pool, type PrismaClient } from '#libs/database';
 import { EventReader } from '#libs/redis';
-import { createMetrics, InternalClient, type Logger, type Registry } from '#libs/runtime';
+import { InternalClient, type Logger, type Registry } from '#libs/runtime';
 import { Audit } from './audit.service.ts';
+import { DatabaseProbe } from './database-probe.ts';
 import { DegradationKeeper } from './degradation-keeper.ts';
 import { FailureLimiter } from './failure-limiter.ts';
 import { Lanes } from './lanes.service.ts';
 import { LiveStream } from './live-stream.ts';
+import { opsMetrics } from './ops-metrics.ts';
 import { OpsRedis } from './ops-redis.ts';
 import { OpsTokens } from './ops-tokens.ts';
+import { TierLeader } from './tier-leader.ts';
+import { TierObserver } from './tier-observer.ts';
 
 const statementTimeoutMs = 3000;
-/** Audit entries and degradation changes: a handful at a time. What the configuration allows beyond it is for Prisma's reads. */
-const writeConnections = 2;
+/** Two for audit entries and degradation changes, a handful at a time, one for the probe. What the configuration allows beyond is for Prisma's reads. */
+const writeConnections = 3;
 
 const allocationConnectionsMax = 8;
 const allocationCallsMax = 64;
@@ -32,6 +37,7 @@ export interface OpsParts {
   readonly failures: FailureLimiter;
   readonly audit: Audit;
   readonly degradation: DegradationKeeper;
+  readonly tierLeader: TierLeader;
   readonly lanes: Lanes;
   readonly live: LiveStream;
   readonly metrics: Registry;
@@ -48,6 +54,19 @@ export function createOpsParts(config: OpsConfig, log: Logger): OpsParts {
   const degradation = new DegradationKeeper({ pool, prisma, redis: redis.client, log, nowMs });
   const configured = { open: config.OPEN_LANES, grab: config.GRAB_LANES };
   const lanes = new Lanes({ redis: redis.client, events, configured, nowMs });
+  const monotonicMs = () => performance.now();
+  const probe = new DatabaseProbe(pool, monotonicMs);
+  const observer = new TierObserver({ redis: redis.client, events, configured, probe, nowMs, monotonicMs });
+  const tierLeader = new TierLeader({
+    redis: redis.client,
+    keeper: degradation,
+    observer,
+    leaderId: config.OPS_ID ?? `ops-${hostname()}-${process.pid}`,
+    isControlling: config.TIER_CONTROL === 'on',
+    log,
+    nowMs,
+    monotonicMs,
+  });
   return {
     pool,
     prisma,
@@ -65,13 +84,14 @@ export function createOpsParts(config: OpsConfig, log: Logger): OpsParts {
       failuresMax,
       forgetMs: failureForgetMs,
       addressesMax: failureAddressesMax,
-      monotonicMs: () => performance.now(),
+      monotonicMs,
     }),
     audit: new Audit(pool, log),
     degradation,
+    tierLeader,
     lanes,
     live: new LiveStream({ redis: redis.client, events, lanes, degradation, log, nowMs }),
-    metrics: createMetrics('ops'),
+    metrics: opsMetrics({ degradation, tierLeader, nowMs }),
     nowMs,
   };
 }

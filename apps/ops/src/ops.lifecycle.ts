@@ -20,6 +20,7 @@ export class OpsLifecycle implements OnApplicationBootstrap, OnModuleDestroy, On
   async onApplicationBootstrap(): Promise<void> {
     await this.parts.redis.start(startWaitMaxMs);
     await this.parts.degradation.start();
+    this.parts.tierLeader.start();
   }
 
   /** True since PostgreSQL and Redis were there for the first time: in an outage operators need what still works. */
@@ -33,7 +34,8 @@ export class OpsLifecycle implements OnApplicationBootstrap, OnModuleDestroy, On
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { degradation, allocation, redis, prisma, pool } = this.parts;
+    const { degradation, tierLeader, allocation, redis, prisma, pool } = this.parts;
+    await tierLeader.stop();
     await degradation.stop();
     await allocation.close();
     await redis.close();

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { expect } from 'vitest';
 import { opsConfigSchema, problemOf } from '#libs/contracts';
+import { type RedisClient, writeFigures } from '#libs/redis';
 import { createLogger } from '#libs/runtime';
 import { createOpsApp } from './ops-app.ts';
 import { createOpsParts, type OpsParts } from './ops-parts.ts';
@@ -15,6 +16,8 @@ export const silentLog = createLogger('test', 'silent');
 export const operatorToken = 'operator-token-of-a-test';
 export const viewerToken = 'viewer-token-of-a-test';
 const internalToken = 'internal-token-of-a-test';
+
+let started = 0;
 
 export interface Call {
   readonly status: number;
@@ -35,7 +38,10 @@ export class OpsService {
 
   static async start(env: Record<string, string>): Promise<OpsService> {
     const tokens = { INTERNAL_TOKEN: internalToken, OPS_TOKEN: operatorToken, OPS_VIEWER_TOKEN: viewerToken };
-    const parts = createOpsParts(opsConfigSchema.parse({ ...tokens, ...env }), silentLog);
+    // several in this process are several processes; on a busy machine the tier is no part of what a test is about, unless it says so
+    started += 1;
+    const settings = { OPS_ID: `ops-test-${started}`, TIER_CONTROL: 'off' };
+    const parts = createOpsParts(opsConfigSchema.parse({ ...tokens, ...settings, ...env }), silentLog);
     const app = await createOpsApp(parts, silentLog);
     const routes = new Set<string>();
     const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
@@ -113,4 +119,34 @@ async function read(request: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of request.setEncoding('utf8')) text += chunk;
   return text;
+}
+
+const samplePauseMs = 250;
+
+/** Gateways as operations sees them: a sample of each, again and again, as a test sets it. */
+export class SampledGateways {
+  private readonly timer: NodeJS.Timeout;
+  private sample: Record<string, unknown> = {};
+
+  constructor(private readonly redis: RedisClient) {
+    this.set({});
+    this.timer = setInterval(() => this.write(), samplePauseMs);
+  }
+
+  /** What every sample says from now on. */
+  set(sample: { readonly loopDelayMs?: number; readonly isOverloaded?: boolean }): void {
+    const { loopDelayMs = 0, isOverloaded = false } = sample;
+    this.sample = { loopDelayMs, opens: {}, pace: { isOverloaded } };
+    this.write();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  private write(): void {
+    const sample = { ...this.sample, atMs: Date.now() };
+    // a store that is away gets the next one
+    writeFigures(this.redis, { id: 'gateway-0', sample, sampleTtlMs: 5000 }).catch(() => undefined);
+  }
 }

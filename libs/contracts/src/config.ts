@@ -5,6 +5,7 @@
 import { z } from 'zod';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const publicPort = z.coerce.number().int().min(1).max(65_535).optional();
 const url = (...protocols: string[]) =>
   z.url({ protocol: new RegExp(`^(${protocols.join('|')})$`), error: `must be a ${protocols.join(' or ')} URL` });
 const httpUrl = url('https?').transform((text) => text.replace(/\/$/, ''));
@@ -114,6 +115,9 @@ export const gatewayConfigSchema = z
     /** Public base addresses told to clients; absent: the address the client used. */
     SHAKE_ENDPOINT: httpUrl.optional(),
     MONEY_ENDPOINT: httpUrl.optional(),
+    /** Ports on which clients find the two on the host that they used, where no address is set; absent: the port they used. */
+    SHAKE_PORT: publicPort,
+    MONEY_PORT: publicPort,
     /** An open that is accepted later than this after verification is refused with 503. */
     OPEN_ACCEPT_MAX_MS: z.coerce.number().int().min(50).max(10_000).default(1000),
     /** How long an open waits for its outcome before it answers `pending`. */
@@ -172,6 +176,13 @@ export const opsConfigSchema = z.object({
   ALLOCATION_URL: httpUrl,
   OPEN_LANES: laneCount(4),
   GRAB_LANES: laneCount(2),
+  /** Names this process as leader; unique. Absent: made from host and process id. */
+  OPS_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/)
+    .optional(),
+  /** `off`: the signals are watched and shown, but the tier is 0 unless an operator sets another. The same for all ops processes. */
+  TIER_CONTROL: onOff.default('on'),
 });
 
 export type GatewayConfig = z.infer<typeof gatewayConfigSchema>;

@@ -81,7 +81,7 @@ export const errorCatalogue = {
     410,
     'Packet gone',
     false,
-    'The packet went to somebody else: this claim lapsed before it was settled.',
+    'The packet went to another ticket of the same issue, of somebody else. A ticket that merely lapsed is `ticket_expired`.',
   ),
   share_expired: define(
     410,

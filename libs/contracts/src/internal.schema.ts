@@ -22,8 +22,9 @@ export const userHeader = 'x-hongbao-user';
 export const historyPageMax = 50;
 
 /**
- * What the ledger says of a packet and a user. `open`: not decided; nothing stands against it yet. The denials are the ones an
- * open would meet now (they never turn back, so they may be told without asking again).
+ * What the ledger says of a user's ticket, that is of (packet, epoch, user): its one outcome, however often it is asked (invariant 7).
+ * `pending`: accepted at that time (ms) and set aside as a dead letter that may be replayed. `open`: nothing of it is in the ledger and its
+ * block has not lapsed; not an outcome. Asked without an epoch: `credited` when the user has the packet, by whatever ticket.
  */
 export const packetStatusSchema = z.discriminatedUnion('status', [
   z.object({
@@ -37,6 +38,7 @@ export const packetStatusSchema = z.discriminatedUnion('status', [
     portions: z.int(),
     atMs: z.number(),
   }),
+  z.object({ status: z.literal('pending'), acceptedAtMs: z.int() }),
   z.object({ status: z.enum(['open', 'taken', 'limit', 'sponsor_limit', 'expired', 'unknown']) }),
 ]);
 export type PacketStatus = z.infer<typeof packetStatusSchema>;

@@ -148,6 +148,13 @@ export const featureViewSchema = z.object({
   until: instantSchema.optional(),
   effective: z.enum(['on', 'off']),
 });
+export const tierSignalViewSchema = z.object({
+  key: z.string(),
+  title: z.string(),
+  unit: z.string(),
+  value: z.number().optional().describe('absent: not known at the moment'),
+  asksForTier: tierSchema,
+});
 export const degradationViewSchema = z.object({
   version: z.int(),
   mode: degradationModeSchema,
@@ -155,6 +162,13 @@ export const degradationViewSchema = z.object({
   tierName: z.string(),
   requestedTier: tierSchema.optional(),
   until: instantSchema.optional(),
+  auto: z
+    .object({ tier: tierSchema, reason: z.string().optional() })
+    .describe('what the controller holds right, whether or not it is in force'),
+  control: z
+    .object({ leader: z.string(), at: instantSchema, signals: z.array(tierSignalViewSchema) })
+    .optional()
+    .describe('the process that leads and what it sees; absent while none does'),
   features: z.array(featureViewSchema),
   updatedAt: instantSchema,
 });

@@ -120,12 +120,35 @@ export const degradationStateSchema = z.object({
   /** pinned or floor tier */
   tier: tierSchema.optional(),
   untilMs: ms.optional(),
-  /** what the controller holds right for now; 0 until a controller runs */
+  /** what the controller holds right for now */
   autoTier: tierSchema,
+  /** why: the signals that asked for it */
+  autoReason: z.string().optional(),
   features: z.record(z.string(), z.object({ state: featureSwitchSchema, untilMs: ms.optional() })),
   updatedAtMs: ms,
 });
 
+/** What is read of a gateway's sample to find the tier; the rest of it is for display. */
+export const gatewaySignalsSchema = z.object({
+  /** store clock */
+  atMs: z.number(),
+  /** delay of the event loop, 99 % of the last second, ms */
+  loopDelayMs: z.number(),
+  /** totals by result since the process started */
+  opens: z.record(z.string(), z.number()),
+  pace: z.object({ isOverloaded: z.boolean() }),
+});
+
+/** What the ops process that leads says each second to the others, for whoever asks them. */
+export const tierWatchSchema = z.object({
+  leader: z.string(),
+  atMs: ms,
+  /** by key of the signal catalogue; missing: not known at the moment */
+  readings: z.record(z.string(), z.number()),
+});
+
+export type GatewaySignals = z.infer<typeof gatewaySignalsSchema>;
+export type TierWatch = z.infer<typeof tierWatchSchema>;
 export type EventSnapshot = z.infer<typeof eventSnapshotSchema>;
 export type StockedBlock = z.infer<typeof stockedBlockSchema>;
 export type OpenItem = z.infer<typeof openItemSchema>;

@@ -1,9 +1,13 @@
-// docs/degradation.md is what the catalogue says.
+// The pages about degradation are what the catalogues say.
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { renderControlPage } from './control-page.ts';
 import { renderDegradationPage } from './page.ts';
 
-it('docs/degradation.md equals the page made from the catalogue', async () => {
-  const page = await readFile(new URL('../../../docs/degradation.md', import.meta.url), 'utf8');
-  expect(page).toBe(renderDegradationPage());
+it.each([
+  ['docs/degradation.md', 'features', renderDegradationPage],
+  ['docs/degradation-control.md', 'signals', renderControlPage],
+] as const)('%s equals the page made from the %s', async (path, _catalogue, render) => {
+  const page = await readFile(new URL(`../../../${path}`, import.meta.url), 'utf8');
+  expect(page).toBe(render());
 });

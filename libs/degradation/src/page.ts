@@ -61,7 +61,10 @@ ${table(['feature', 'what it is', 'class', 'from tier, how, and what is answered
   \`auto\` gives it back to the tier.
 - Both take a \`reason\`, kept in the audit log, and an end time \`until\`: when it has passed, every process falls back to \`auto\`
   by itself, even when it cannot hear from anybody.
+- Every change is in the audit log: who, when, why, what was before and after. Viewers may read, operators may also change.
 - The document has a version and lives in PostgreSQL; operations pushes it through Redis, every process polls it every few seconds as a
   fallback and keeps the last one it knew when Redis or operations is away. A process that never heard of one serves everything.
+
+How the controller finds the tier, and what operators see of it: [degradation-control.md](degradation-control.md).
 `;
 }

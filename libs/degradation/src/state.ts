@@ -72,11 +72,9 @@ export function nextFallBackMs(state: DegradationState, nowMs: number): number {
 
 const until = (untilMs: number | undefined) => (untilMs === undefined ? {} : { untilMs });
 
-function changed(
-  state: DegradationState,
-  change: Pick<DegradationState, 'mode' | 'autoTier' | 'features'> & { tier?: number; untilMs?: number },
-  nowMs: number,
-): DegradationState {
+type Change = Pick<DegradationState, 'mode' | 'tier' | 'untilMs' | 'autoTier' | 'autoReason' | 'features'>;
+
+function changed(state: DegradationState, change: Change, nowMs: number): DegradationState {
   return { ...change, version: state.version + 1, updatedAtMs: nowMs };
 }
 
@@ -86,13 +84,22 @@ const tierPartOf = ({ mode, tier, untilMs }: DegradationState) => ({
   ...until(untilMs),
 });
 
+/** What operators asked for. */
+export const askedPartOf = (state: DegradationState) => ({ ...tierPartOf(state), features: state.features });
+
+/** What the controller holds right, and why. */
+export const autoPartOf = ({ autoTier, autoReason }: DegradationState) => ({
+  autoTier,
+  ...(autoReason === undefined ? {} : { autoReason }),
+});
+
 /** The next document after PUT tier. Throws a RangeError when `pinned` or `floor` comes without a tier. */
 export function withTier(state: DegradationState, change: TierChange, nowMs: number): DegradationState {
-  const { autoTier, features } = state;
-  if (change.mode === 'auto') return changed(state, { mode: 'auto', autoTier, features }, nowMs);
+  const { features } = state;
+  if (change.mode === 'auto') return changed(state, { mode: 'auto', ...autoPartOf(state), features }, nowMs);
   if (change.tier === undefined) throw new RangeError(`mode ${change.mode} needs a tier`);
   const asked = { mode: change.mode, tier: change.tier, ...until(change.untilMs) };
-  return changed(state, { ...asked, autoTier, features }, nowMs);
+  return changed(state, { ...asked, ...autoPartOf(state), features }, nowMs);
 }
 
 /** The next document after PUT feature; `auto` takes the switch away. */
@@ -105,13 +112,19 @@ export function withFeature(
   const { [key]: _replaced, ...others } = state.features;
   const features =
     change.state === 'auto' ? others : { ...others, [key]: { state: change.state, ...until(change.untilMs) } };
-  return changed(state, { ...tierPartOf(state), autoTier: state.autoTier, features }, nowMs);
+  return changed(state, { ...tierPartOf(state), ...autoPartOf(state), features }, nowMs);
 }
 
 /** The next document when the controller finds another tier right; the same one when it does not. */
-export function withAutoTier(state: DegradationState, autoTier: Tier, nowMs: number): DegradationState {
+export function withAutoTier(
+  state: DegradationState,
+  autoTier: Tier,
+  nowMs: number,
+  autoReason?: string,
+): DegradationState {
   if (state.autoTier === autoTier) return state;
-  return changed(state, { ...tierPartOf(state), autoTier, features: state.features }, nowMs);
+  const auto = autoReason === undefined ? { autoTier } : { autoTier, autoReason };
+  return changed(state, { ...askedPartOf(state), ...auto }, nowMs);
 }
 
 /** The document without what has ended, as the next version; the same one when nothing has. Changes no effective state. */
@@ -120,7 +133,7 @@ export function foldExpired(state: DegradationState, nowMs: number): Degradation
   const tierEnded = isPast(state.untilMs, nowMs);
   if (!tierEnded && live.length === Object.keys(state.features).length) return state;
   const tierPart = tierEnded ? { mode: 'auto' as const } : tierPartOf(state);
-  return changed(state, { ...tierPart, autoTier: state.autoTier, features: Object.fromEntries(live) }, nowMs);
+  return changed(state, { ...tierPart, ...autoPartOf(state), features: Object.fromEntries(live) }, nowMs);
 }
 
 /** Everything that follows from a document at an instant, computed once for the hot path. */
