@@ -34,7 +34,7 @@ function sayUsage(): number {
   return 0;
 }
 
-async function run({ suiteNames, partNames, isJson, isQuick }: BenchOptions): Promise<number> {
+async function run({ suiteNames, partNames, isJson, isQuick, grants }: BenchOptions): Promise<number> {
   const machine = await lookAtMachine();
   sayMachine(machine);
   // this process starts and reads, and must not do it on the servers' core
@@ -42,7 +42,7 @@ async function run({ suiteNames, partNames, isJson, isQuick }: BenchOptions): Pr
   const reports = new Map<string, SuiteReport>();
   for (const suite of suites.filter(({ name }) => suiteNames.includes(name))) {
     const dir = await mkdtemp(join(tmpdir(), 'hongbao-bench-'));
-    const context: BenchContext = { machine, isQuick, partNames, dir, say, signal: stopping.signal };
+    const context: BenchContext = { machine, isQuick, partNames, grants, dir, say, signal: stopping.signal };
     try {
       reports.set(suite.name, await suite.run(context));
     } finally {

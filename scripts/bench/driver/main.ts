@@ -2,17 +2,19 @@
 import { loadByArrivals } from './arrivals-load.ts';
 import { loadByCrowd } from './crowd-load.ts';
 import { loadOnce } from './once-load.ts';
-import type { DriverMessage, DriverPlan, DriverResult } from './plans.ts';
+import { loadOpens } from './opens-load.ts';
+import type { DriverMessage, DriverPhase, DriverPlan, DriverResult } from './plans.ts';
 
 process.on('disconnect', () => process.exit(1));
 const tell = (message: DriverMessage): Promise<void> =>
   new Promise((resolve) => process.send!(message, () => resolve()));
 
 const plan = JSON.parse(process.argv[2]!) as DriverPlan;
-await tell({ kind: 'done', result: await load(plan, () => void tell({ kind: 'started' })) });
+await tell({ kind: 'done', result: await load(plan, (kind) => void tell({ kind })) });
 process.exit();
 
-function load(todo: DriverPlan, onStarted: () => void): Promise<DriverResult<DriverPlan>> {
+function load(todo: DriverPlan, onPhase: (phase: DriverPhase) => void): Promise<DriverResult<DriverPlan>> {
+  const onStarted = (): void => onPhase('started');
   switch (todo.mode) {
     case 'arrivals':
       return loadByArrivals(todo, onStarted);
@@ -20,5 +22,7 @@ function load(todo: DriverPlan, onStarted: () => void): Promise<DriverResult<Dri
       return loadByCrowd(todo, onStarted);
     case 'once':
       return loadOnce(todo, onStarted);
+    case 'opens':
+      return loadOpens(todo, onPhase);
   }
 }

@@ -1,3 +1,5 @@
+import type { WorkloadShape } from '../opens/workload.ts';
+
 /** What a driver process is told to do, and what it tells when it has done it. Both go over the process's channel as they are. */
 
 interface Target {
@@ -87,14 +89,64 @@ export interface OnceResult {
   readonly seconds: number;
 }
 
-export type DriverPlan = ArrivalsPlan | CrowdPlan | OncePlan;
+/** Opens of a workload: in a closed loop over all connections, or at random times of a fixed rate. */
+export interface OpensPlan extends Target {
+  readonly mode: 'opens';
+  /** A file with an `OpensScript`. */
+  readonly scriptFile: string;
+  /** Where it writes what became of every ticket that was opened (open-answers.ts). */
+  readonly answersFile: string;
+  /** Absent: a closed loop. */
+  readonly perSecond?: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
+
+/** What the driver opens; in a file, because it is too long for an argument. */
+export interface OpensScript {
+  readonly eventId: number;
+  /** As the services are given it. */
+  readonly ticketKeys: string;
+  readonly sessionSecret: string;
+  readonly expiresAtMs: number;
+  readonly shape: WorkloadShape;
+}
+
+export interface OpensResult {
+  /** Opens of the workload, warm-up and all, without those that were sent again because they had no outcome. */
+  readonly sent: number;
+  /** Of each kind of answer, over the whole run. */
+  readonly answers: Readonly<Record<string, number>>;
+  /** Connections that ended without the answer that they owed. */
+  readonly lost: number;
+  /** Opens without an outcome in the end. */
+  readonly unsettled: number;
+  /** Tickets that were credited for the first time while it was measured. */
+  readonly credited: number;
+  readonly measuredMs: number;
+  /** Credited in each whole second of it. */
+  readonly creditedBySecond: readonly number[];
+  /** Of those, from when the open was due to its `credited`, pending or not in between; milliseconds. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly maxMs: number;
+  /** From when an open was due until it was written. */
+  readonly lagP50Ms: number;
+  readonly lagP99Ms: number;
+}
+
+export type DriverPlan = ArrivalsPlan | CrowdPlan | OncePlan | OpensPlan;
 export type DriverResult<Plan extends DriverPlan> = Plan extends ArrivalsPlan
   ? ArrivalsResult
   : Plan extends CrowdPlan
     ? CrowdResult
-    : OnceResult;
+    : Plan extends OpensPlan
+      ? OpensResult
+      : OnceResult;
 
-/** `started`: the load begins now. */
+/** `started`: the load begins now; `measuring`, `measured`: what is measured begins, and has ended. */
+export type DriverPhase = 'started' | 'measuring' | 'measured';
 export type DriverMessage =
-  | { readonly kind: 'started' }
+  | { readonly kind: DriverPhase }
   | { readonly kind: 'done'; readonly result: DriverResult<DriverPlan> };

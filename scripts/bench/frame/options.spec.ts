@@ -12,15 +12,19 @@ test('without options every suite runs whole, in the order of the registry', () 
     partNames: undefined,
     isJson: false,
     isQuick: false,
+    grants: undefined,
   });
 });
 
 test('suites, parts and forms are chosen by name', () => {
-  expect(parseOptions(['opens', 'shakes', '--json', '--quick', '--parts', 'rate,lanes'], suites)).toEqual({
+  expect(
+    parseOptions(['opens', 'shakes', '--json', '--quick', '--parts', 'rate,lanes', '--grants', '20000'], suites),
+  ).toEqual({
     suiteNames: ['shakes', 'opens'],
     partNames: new Set(['rate', 'lanes']),
     isJson: true,
     isQuick: true,
+    grants: 20_000,
   });
   expect(parseOptions(['--help', 'nonsense'], suites)).toBe('help');
 });
@@ -31,5 +35,6 @@ test('every fault is named at once, and a part must be one of the chosen suites'
   );
   expect(() => parseOptions(['shakes', '--parts', 'lanes'], suites)).toThrow('There is no part "lanes": rate, pace');
   expect(() => parseOptions(['--parts', ','], suites)).toThrow('--parts names none');
+  expect(() => parseOptions(['--grants', 'many'], suites)).toThrow('--grants must be a whole number');
   expect(() => parseOptions(['--fast'], suites)).toThrow(OptionsError);
 });

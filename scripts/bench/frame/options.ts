@@ -7,6 +7,8 @@ export interface BenchOptions {
   readonly partNames: ReadonlySet<string> | undefined;
   readonly isJson: boolean;
   readonly isQuick: boolean;
+  /** Grants in the ledger of the part `full`; undefined: the suite's own number. */
+  readonly grants: number | undefined;
 }
 
 /** What the command line may name. */
@@ -29,13 +31,15 @@ export function usageOf(suites: readonly Known[]): string {
 ${lines.join('\n')}
   --json       prints one JSON object last
   --quick      shorter and fewer runs: for development, not for figures
-  --parts A,B  these parts of the suites alone`;
+  --parts A,B  these parts of the suites alone
+  --grants N   grants in the full ledger of the suite opens`;
 }
 
 const definitions = {
   json: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
   parts: { type: 'string' },
+  grants: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const;
 
@@ -51,6 +55,7 @@ export function parseOptions(args: readonly string[], suites: readonly Known[]):
     ...unknownOf('suite', positionals, known),
     ...unknownOf('part', parts ?? [], knownParts),
     ...(parts?.length === 0 ? ['--parts names none'] : []),
+    ...(isGrants(values.grants) ? [] : [`--grants must be a whole number from ${grantsMin} to ${grantsMax}`]),
   ];
   if (faults.length > 0) throw new OptionsError(faults.join('\n'));
   return {
@@ -58,7 +63,18 @@ export function parseOptions(args: readonly string[], suites: readonly Known[]):
     partNames: parts === undefined ? undefined : new Set(parts),
     isJson: values.json,
     isQuick: values.quick,
+    grants: values.grants === undefined ? undefined : Number(values.grants),
   };
+}
+
+/** Below it there is nothing to see, above it no disk to hold it. */
+const grantsMin = 10_000;
+const grantsMax = 1_000_000_000;
+
+function isGrants(text: string | undefined): boolean {
+  if (text === undefined) return true;
+  const count = Number(text);
+  return Number.isInteger(count) && count >= grantsMin && count <= grantsMax;
 }
 
 function parsed(args: readonly string[]) {

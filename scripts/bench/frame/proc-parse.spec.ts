@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { coreListOf, cpuTimesOf, peakBytesOf, ranMicrosOf, residentBytesOf } from './proc-parse.ts';
+import { coreListOf, cpuTimesOf, peakBytesOf, ranMicrosOf, reapedTicksOf, residentBytesOf } from './proc-parse.ts';
 
 const status = 'Name:\tnode\nVmHWM:\t  130000 kB\nVmRSS:\t  120000 kB\nCpus_allowed_list:\t0-2,5\n';
 
@@ -24,4 +24,10 @@ test('busy time counts the named cores alone, steal with it and idle time withou
   const stat = 'cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 10 1 5 80 4 0 2 3 0 0\ncpu1 1 0 0 99 0 0 0 0 0 0\n';
   expect(cpuTimesOf(stat, [0])).toEqual({ total: 105, busy: 21 });
   expect(cpuTimesOf(stat, [0, 1])).toEqual({ total: 205, busy: 22 });
+});
+
+test('what ended children had is found behind a name with blanks and brackets', () => {
+  const stat = '7 (a (odd) name) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 13 14 20 0 1 0 55 1000 10\n';
+  expect(reapedTicksOf(stat)).toBe(13 + 14);
+  expect(() => reapedTicksOf('7 (name) S 1')).toThrow('no times of children');
 });

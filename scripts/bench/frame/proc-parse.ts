@@ -51,3 +51,11 @@ export function ranMicrosOf(schedstat: string): number {
   if (!Number.isFinite(nanoseconds)) throw new Error(`no schedstat: ${schedstat}`);
   return nanoseconds / 1000;
 }
+
+/** Clock ticks that ended children of a process had, from its `/proc/<pid>/stat`: the name in it may hold anything but a line end. */
+export function reapedTicksOf(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [user, system] = [Number(fields[13]), Number(fields[14])];
+  if (!Number.isFinite(user + system)) throw new Error(`no times of children: ${stat}`);
+  return user + system;
+}

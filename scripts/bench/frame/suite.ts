@@ -48,6 +48,8 @@ export interface BenchContext {
   readonly isQuick: boolean;
   /** Parts of suites that were asked for; undefined: all. */
   readonly partNames: ReadonlySet<string> | undefined;
+  /** Grants in the full ledger of the suite `opens`; undefined: as many as it takes by itself. */
+  readonly grants: number | undefined;
   /** A folder for data and logs, removed at the end. */
   readonly dir: string;
   readonly say: (line: string) => void;
@@ -94,6 +96,7 @@ export function suiteOf<Stage extends { close(): Promise<void> }>(definition: {
     partNames: parts.map((part) => part.name),
     run: async (context) => {
       const wanted = parts.filter((part) => context.partNames?.has(part.name) ?? true);
+      if (wanted.length === 0) return { figures: {}, rows: [], refusals: [] };
       const stage = await open(context);
       try {
         return await measureAll(wanted, stage, context);

@@ -2,20 +2,20 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pinnedCommand } from './pinning.ts';
+import { type Cores, pinnedCommand } from './pinning.ts';
 
 const endMaxMs = 5000;
 
 export interface ProgramOptions {
   /** Path below the folder of this tool, compiled: `driver/main.js`. */
   readonly program: string;
-  readonly core: number;
+  readonly core: Cores;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly logFile: string;
 }
 
-/** A Node program of this tool on a core of its own, with a channel to it. It ends with this process. */
+/** A Node program of this tool on a core of its own or on several, with a channel to it. It ends with this process. */
 export class PinnedProgram {
   private readonly messages: unknown[] = [];
   private wake: () => void = () => undefined;

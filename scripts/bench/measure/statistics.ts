@@ -31,3 +31,6 @@ export function rotated<T>(list: readonly T[], round: number): T[] {
   const at = round % list.length;
   return [...list.slice(at), ...list.slice(0, at)];
 }
+
+/** Three decimals are more than any figure here is good for. */
+export const rounded = (value: number): number => Math.round(value * 1000) / 1000;

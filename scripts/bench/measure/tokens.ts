@@ -16,8 +16,12 @@ export class TokenMaker {
   ) {}
 
   make(user: number): string {
+    return this.makeFor(userIdOf(user));
+  }
+
+  makeFor(userId: string): string {
     const { series: jti, nowSeconds: iat } = this;
-    const signed = `${this.head}.${encoded({ sub: userIdOf(user), iat, exp: iat + lifeSeconds, jti })}`;
+    const signed = `${this.head}.${encoded({ sub: userId, iat, exp: iat + lifeSeconds, jti })}`;
     return `${signed}.${createHmac('sha256', this.secret).update(signed).digest('base64url')}`;
   }
 

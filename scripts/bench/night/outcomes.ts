@@ -13,10 +13,32 @@ const scrapeMaxMs = 5000;
 
 /** The counters of gateways, added up, from the addresses of their metrics. */
 export async function readOutcomes(metricsUrls: readonly string[]): Promise<Outcomes> {
-  const texts = await Promise.all(
+  return added((await scrape(metricsUrls)).map(outcomesIn));
+}
+
+/** Gauges of one gateway that its pace is set by. */
+export interface PaceGauges {
+  /** Users whose next shake it awaits. */
+  readonly activeUsers: number;
+  /** Share of the last half second in which its event loop was busy. */
+  readonly utilisation: number;
+}
+
+export async function readPaceGauges(metricsUrl: string): Promise<PaceGauges> {
+  const [text] = await scrape([metricsUrl]);
+  return { activeUsers: gaugeIn(text!, 'hongbao_active_users'), utilisation: gaugeIn(text!, 'hongbao_utilisation') };
+}
+
+function gaugeIn(text: string, name: string): number {
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `) || each.startsWith(`${name}{`));
+  if (line === undefined) throw new Error(`the gateway does not tell its ${name}`);
+  return Number(line.slice(line.lastIndexOf(' ') + 1));
+}
+
+function scrape(metricsUrls: readonly string[]): Promise<string[]> {
+  return Promise.all(
     metricsUrls.map(async (url) => (await fetch(url, { signal: AbortSignal.timeout(scrapeMaxMs) })).text()),
   );
-  return added(texts.map(outcomesIn));
 }
 
 /** The shake counters in the text of a gateway's metrics. */

@@ -1,6 +1,7 @@
 import type { EventSnapshot } from '#libs/contracts';
 import { numberText } from '../frame/report.ts';
 import { RefusedError } from '../frame/suite.ts';
+import { untilUndisturbed } from '../frame/undisturbed.ts';
 import { cpuMicrosOf } from '../measure/process-usage.ts';
 import {
   added,
@@ -15,7 +16,6 @@ import {
 import { runWrk, type WrkFigures, type WrkRun } from '../wrk/run-wrk.ts';
 import type { Place } from './place.ts';
 import { connections, hitShare, hitShareTolerance } from './settings.ts';
-import { untilUndisturbed } from './undisturbed.ts';
 
 const firstSeconds = 4;
 const fullCoreShare = 0.88;

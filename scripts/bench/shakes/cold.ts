@@ -1,9 +1,9 @@
 import { numberText } from '../frame/report.ts';
 import { type Part, RefusedError } from '../frame/suite.ts';
-import { median } from '../measure/statistics.ts';
+import { median, rounded } from '../measure/statistics.ts';
 import type { MeantShares } from '../night/outcomes.ts';
 import { type ClosedLoopRun, closedLoop } from './closed-loop.ts';
-import { figuresOf, ratesOf, rounded } from './rounds.ts';
+import { figuresOf, ratesOf } from './rounds.ts';
 import { coldUsers } from './settings.ts';
 import type { ShakesStage } from './shakes-stage.ts';
 

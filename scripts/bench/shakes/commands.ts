@@ -1,13 +1,13 @@
 import { numberText } from '../frame/report.ts';
 import { type BarRule, type Figures, judged, type Part, type Row } from '../frame/suite.ts';
+import { untilUndisturbed } from '../frame/undisturbed.ts';
 import { countCommands } from '../measure/redis-commands.ts';
+import { rounded } from '../measure/statistics.ts';
 import type { Gateways } from '../night/gateways.ts';
 import type { MeantShares } from '../night/outcomes.ts';
 import { closedLoop } from './closed-loop.ts';
-import { rounded } from './rounds.ts';
 import { gatewayServer } from './servers.ts';
 import type { ShakesStage } from './shakes-stage.ts';
-import { untilUndisturbed } from './undisturbed.ts';
 
 const gatewayCounts = [1, 2, 4];
 /** Sessions are verified, stock is in hand. */

@@ -1,14 +1,14 @@
 import type { EventSnapshot } from '#libs/contracts';
 import { numberText } from '../frame/report.ts';
 import type { Part } from '../frame/suite.ts';
-import { median } from '../measure/statistics.ts';
+import { untilUndisturbed } from '../frame/undisturbed.ts';
+import { median, rounded } from '../measure/statistics.ts';
 import { drawnOf, type MeantShares } from '../night/outcomes.ts';
 import { resting } from '../night/tier.ts';
 import { type ClosedLoopRun, closedLoop, type Server, steadyRun } from './closed-loop.ts';
-import { costsOf, figuresOf, rounded } from './rounds.ts';
+import { costsOf, figuresOf } from './rounds.ts';
 import { eventIds } from './settings.ts';
 import type { ShakesStage } from './shakes-stage.ts';
-import { untilUndisturbed } from './undisturbed.ts';
 
 /** So short that every user comes once at most: a repeated shake meets its first answer again, which costs less. */
 const hitSeconds = 1;

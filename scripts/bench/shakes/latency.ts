@@ -3,13 +3,12 @@ import type { ArrivalsPlan, ArrivalsResult } from '../driver/plans.ts';
 import { type DriverRun, runDriver } from '../driver/run-driver.ts';
 import { numberText } from '../frame/report.ts';
 import { type BarRule, type Figures, judged, type Part, RefusedError } from '../frame/suite.ts';
-import { median, rotated } from '../measure/statistics.ts';
+import { untilUndisturbed } from '../frame/undisturbed.ts';
+import { median, rotated, rounded } from '../measure/statistics.ts';
 import { assertShares, readOutcomes, since } from '../night/outcomes.ts';
 import { meantMix, type Server } from './closed-loop.ts';
-import { rounded } from './rounds.ts';
 import { openConnections } from './settings.ts';
 import type { ShakesStage } from './shakes-stage.ts';
-import { untilUndisturbed } from './undisturbed.ts';
 
 const loadShare = 0.5;
 const warmUpMs = 1000;

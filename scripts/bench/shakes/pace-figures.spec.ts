@@ -9,10 +9,13 @@ test('a share is of the second that ends with a period', () => {
 });
 
 test('it has settled when it stays within the band', () => {
-  expect(settledAfterMs([1, 0.97, 0.9, 0.85])).toBe(2000);
-  expect(settledAfterMs([0.9, 0.9])).toBe(1000);
-  expect(settledAfterMs([0.9, 1, 0.9])).toBe(2000);
-  expect(settledAfterMs([0.9, 0.9, 0.5])).toBeUndefined();
+  const steady = Array.from({ length: 8 }, () => 0.9);
+  expect(settledAfterMs(steady)).toBe(0);
+  // the four periods from the third on are 0.94 in the mean
+  expect(settledAfterMs([1, 1, 1, 0.92, 0.92, 0.92, 0.9, 0.9])).toBe(1000);
+  expect(settledAfterMs([...steady, 1, ...steady])).toBe(0);
+  expect(settledAfterMs([...steady, 0, ...steady])).toBe(4500);
+  expect(settledAfterMs([...steady, 0.4])).toBeUndefined();
 });
 
 test('intervals are back when clients are told the own one of the event', () => {

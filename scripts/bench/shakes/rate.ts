@@ -1,9 +1,9 @@
 import { numberText } from '../frame/report.ts';
 import { type BarRule, judged, type Part, type PartReport, RefusedError } from '../frame/suite.ts';
-import { median, pairedRatio } from '../measure/statistics.ts';
+import { median, pairedRatio, rounded } from '../measure/statistics.ts';
 import { drawnPerSecond } from '../night/drawn.ts';
 import { assertMixOfAll, type ClosedLoopRun, meantMix, steadyRun } from './closed-loop.ts';
-import { costsOf, figuresOf, inRounds, ratesOf, rounded } from './rounds.ts';
+import { costsOf, figuresOf, inRounds, ratesOf } from './rounds.ts';
 import type { ShakesStage } from './shakes-stage.ts';
 
 /** What the same bytes may differ by: waits have four digits or five, hits come by chance. */

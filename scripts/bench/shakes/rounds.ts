@@ -1,5 +1,5 @@
 import type { Figures } from '../frame/suite.ts';
-import { median, rotated } from '../measure/statistics.ts';
+import { median, rotated, rounded } from '../measure/statistics.ts';
 import { added, sharesOf } from '../night/outcomes.ts';
 import type { ClosedLoopRun } from './closed-loop.ts';
 
@@ -32,6 +32,3 @@ export function figuresOf(runs: readonly ClosedLoopRun[]): Figures {
     ...(outcomes.size === 0 ? {} : { shares: sharesOf(outcomes) }),
   };
 }
-
-/** Three decimals are more than any of these figures is good for. */
-export const rounded = (value: number): number => Math.round(value * 1000) / 1000;

@@ -1,8 +1,8 @@
 import { numberText } from '../frame/report.ts';
 import { type BarRule, judged, type Part, type PartReport } from '../frame/suite.ts';
-import { median, pairedRatio } from '../measure/statistics.ts';
+import { median, pairedRatio, rounded } from '../measure/statistics.ts';
 import { assertMixOfAll, type ClosedLoopRun, firstRuns, meantMix, type Server, steadyRun } from './closed-loop.ts';
-import { costsOf, figuresOf, inRounds, rounded } from './rounds.ts';
+import { costsOf, figuresOf, inRounds } from './rounds.ts';
 import { startRedisDraw } from './servers.ts';
 import { hitShare } from './settings.ts';
 import type { ShakesStage } from './shakes-stage.ts';

@@ -11,6 +11,8 @@ type Events = readonly EventSnapshot[];
 const lookSeconds = 1;
 /** About what a hit costs on top of a miss. */
 const hitCostInMisses = 5;
+/** Of the hits of a run, those that its part of the curve releases. */
+const curveShare = 0.8;
 
 /** What the parts share: the place, the gateway that most of them measure, and what earlier parts found out. */
 export class ShakesStage {
@@ -57,9 +59,9 @@ export class ShakesStage {
   /** The events in which one shake in a hundred wins while a gateway is at its capacity. */
   async mixEvents(): Promise<Events> {
     if (this.mix === undefined) {
-      // what is known so far is the rate of misses
+      // what is known so far is the rate of misses; what gateways have in hand as a run begins comes on top of the curve
       const perSecond = (await this.knownCapacity()) / (1 + hitShare * hitCostInMisses);
-      this.mix = await this.place.publish(eventIds.mix, perSecond * hitShare);
+      this.mix = await this.place.publish(eventIds.mix, perSecond * hitShare * curveShare);
     }
     return this.mix;
   }

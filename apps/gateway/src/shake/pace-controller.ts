@@ -28,7 +28,8 @@ const earlyWeight = 0.3;
 const turnsShareMin = 0.2;
 /**
  * A crowd that comes at once stands in the queue, where it cannot be seen. While the gateway is behind, newcomers are taken to go on
- * coming at their present rate, at first for so long, and for less the longer it lasts.
+ * coming at their present rate, at first for so long, and for less the longer it lasts; where the interval is under a second, for less in
+ * proportion: a phone that is there shows within one.
  */
 const crowdSeconds = { atFirst: 2.5, atLeast: 0.5, fading: 0.6 };
 const newcomersWeight = 0.5;
@@ -148,8 +149,11 @@ export class PaceController {
 
   /** For how long newcomers are taken to go on coming. */
   private get crowdAheadSeconds(): number {
+    if (this.behindSeconds === 0) return 0;
     const { atFirst, atLeast, fading } = crowdSeconds;
-    return this.behindSeconds === 0 ? 0 : Math.max(atLeast, atFirst - fading * this.behindSeconds);
+    const { activeUsers, unpacedPerSecond } = this.latest;
+    const meanIntervalSeconds = unpacedPerSecond > 0 ? activeUsers / unpacedPerSecond : 1;
+    return Math.max(atLeast, atFirst - fading * this.behindSeconds) * Math.min(1, meanIntervalSeconds);
   }
 
   private learn(utilisation: number, perSecond: number): void {
