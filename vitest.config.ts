@@ -5,6 +5,8 @@ const conditions = ['source', 'node'];
 const resolve = { conditions };
 const ssr = { resolve: { conditions } };
 const globalSetup = ['test/setup/global-setup.ts'];
+/** Runs of each model test (libs/database/src/model.int-spec.ts); a few without it. */
+const modelRuns = process.env['MODEL_RUNS'];
 
 export default defineConfig({
   test: {
@@ -26,6 +28,7 @@ export default defineConfig({
           include: ['{apps,libs,scripts}/**/*.int-spec.ts'],
           globalSetup,
           setupFiles: ['test/setup/leaks.ts'],
+          provide: modelRuns === undefined ? {} : { modelRuns: Number(modelRuns) },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

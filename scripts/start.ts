@@ -41,6 +41,7 @@ process.exit();
 function sayReady(stack: Stack): void {
   say(`ops token ${stack.opsToken}`);
   if (stack.demoEventId !== undefined) say(`demo event ${stack.gatewayUrl}/play?event=${stack.demoEventId}`);
+  if (stack.moneyUrl !== stack.gatewayUrl) say(`money ${stack.moneyUrl}`);
   say(`ready ${stack.gatewayUrl}  ops ${stack.opsUrl}`);
 }
 

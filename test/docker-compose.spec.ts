@@ -3,7 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { allocationConfigSchema, gatewayConfigSchema, opsConfigSchema, shareConfigSchema } from '#libs/contracts';
+import {
+  allocationConfigSchema,
+  gatewayConfigSchema,
+  opsConfigSchema,
+  publicRoutes,
+  shareConfigSchema,
+} from '#libs/contracts';
 
 interface Service {
   image: string;
@@ -53,18 +59,30 @@ function environmentOf(name: string): Record<string, string> {
   return Object.fromEntries(entries.map(([key, text]) => [key, interpolate(text, filled)]));
 }
 
+const doorText = readFileSync(join(root, 'deploy', 'door.nginx.conf'), 'utf8');
+
+/** The service to which the door's rules send a path: regular expressions in their order, then the prefix. */
+function doorTargetOf(path: string): string | undefined {
+  const rules = [...doorText.matchAll(/location (~ )?(\S+) \{\s*proxy_pass http:\/\/(\w+);/g)];
+  const byPattern = rules.find(([, kind, pattern]) => kind === '~ ' && new RegExp(pattern!).test(path));
+  const rule = byPattern ?? rules.find(([, kind, prefix]) => kind === undefined && path.startsWith(prefix!));
+  return new RegExp(`upstream ${rule?.[3]} \\{\\s*server ([\\w-]+):`).exec(doorText)?.[1];
+}
+
 const schemas = {
-  gateway: gatewayConfigSchema,
+  'gateway-shake': gatewayConfigSchema,
+  'gateway-money': gatewayConfigSchema,
   allocation: allocationConfigSchema,
   share: shareConfigSchema,
   ops: opsConfigSchema,
 } as const;
 const services = Object.keys(schemas) as (keyof typeof schemas)[];
 const stores = ['postgres', 'redis'];
+const appOf = (name: string): string => name.split('-')[0]!;
 
 describe('docker-compose.yml', () => {
-  it('has every service, the stores and the migration, and no other', () => {
-    expect(Object.keys(compose.services).sort()).toEqual([...services, ...stores, 'migrate'].sort());
+  it('has every service, the stores, the migration and the door, and no other', () => {
+    expect(Object.keys(compose.services).sort()).toEqual([...services, ...stores, 'migrate', 'door'].sort());
   });
 
   it.each(services)('%s gets every setting it needs, valid, and none it does not know', (name) => {
@@ -74,12 +92,12 @@ describe('docker-compose.yml', () => {
     expect(Object.keys(environment).filter((key) => !(key in schemas[name].shape))).toEqual([]);
   });
 
-  it('the gateway and nobody but it lacks the database', () => {
+  it('gateways, their door and nobody else lack the database', () => {
     const withDatabase = Object.keys(compose.services).filter((name) => 'DATABASE_URL' in environmentOf(name));
     expect(withDatabase.sort()).toEqual(['allocation', 'migrate', 'ops', 'share']);
   });
 
-  it.each([...services, ...stores])('%s has a healthcheck', (name) => {
+  it.each([...services, ...stores, 'door'])('%s has a healthcheck', (name) => {
     expect(serviceOf(name).healthcheck?.test[0]).toBe('CMD');
   });
 
@@ -88,7 +106,7 @@ describe('docker-compose.yml', () => {
     (name) => {
       const { PORT, OPS_PORT } = environmentOf(name);
       expect(serviceOf(name).healthcheck?.test.join(' ')).toContain(`:${PORT ?? OPS_PORT}/readyz`);
-      expect(serviceOf(name).command).toEqual(['node', `dist/apps/${name}/src/main.js`]);
+      expect(serviceOf(name).command).toEqual(['node', `dist/apps/${appOf(name)}/src/main.js`]);
     },
   );
 
@@ -119,11 +137,30 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('publishes the gateway, operations on this machine only, and nothing else', () => {
+  it('publishes the door, operations on this machine only, and nothing else', () => {
     const published = Object.entries(compose.services).flatMap(([name, { ports = [] }]) =>
       ports.map((port) => `${name} ${interpolate(port, {})}`),
     );
-    expect(published.sort()).toEqual(['gateway 3000:3000', 'ops 127.0.0.1:3100:3100']);
+    expect(published.sort()).toEqual(['door 3000:3000', 'ops 127.0.0.1:3100:3100']);
+  });
+
+  it('runs a gateway of each role, which believes the door on who asks', () => {
+    for (const role of ['shake', 'money']) {
+      const { GATEWAY_ROLE, TRUSTED_PROXIES } = environmentOf(`gateway-${role}`);
+      expect([GATEWAY_ROLE, TRUSTED_PROXIES]).toEqual([role, expect.stringContaining('172.16.0.0/12')]);
+    }
+  });
+
+  it('the door sends each route of the contract to a gateway that serves it', () => {
+    const served = { shake: 'gateway-shake', money: 'gateway-money' };
+    for (const { path } of publicRoutes) {
+      const asked = path.replaceAll(/:\w+/g, 'x');
+      expect(`${path} ${doorTargetOf(asked)}`).toBe(`${path} ${path.endsWith('/shake') ? served.shake : served.money}`);
+    }
+    expect(doorTargetOf('/v1/events/x/shake/more')).toBe(served.money);
+    for (const name of ['gateway-shake', 'gateway-money'])
+      expect(doorText).toContain(`server ${name}:${environmentOf(name)['PORT']};`);
+    expect(serviceOf('door').volumes).toEqual(['./deploy/door.nginx.conf:/etc/nginx/nginx.conf:ro']);
   });
 
   it('.env.example names exactly the variables that compose asks for, and holds no secret', () => {

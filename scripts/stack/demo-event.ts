@@ -22,16 +22,16 @@ const liveTimeoutMs = 30_000;
 const requestTimeoutMs = 10_000;
 
 /** Where the demo event is made and shown. */
-export type DemoPlace = { dataDir: string; gatewayUrl: string; opsUrl: string; opsToken: string };
+export type DemoPlace = { dataDir: string; gatewayUrl: string; moneyUrl: string; opsUrl: string; opsToken: string };
 
 /**
  * The id of a live event to play with: the one of the last start (`dataDir/demo-event.json`) while it goes on, else a new one,
- * created and armed through the ops REST. Resolves when the gateway shows it live.
+ * created and armed through the ops REST. Resolves when the gateways show it live.
  */
 export async function ensureDemoEvent(place: DemoPlace, signal: AbortSignal | undefined): Promise<string> {
   const id = (await findKept(place)) ?? (await createDemo(place));
   const deadline = Date.now() + liveTimeoutMs;
-  while (!(await isShownLive(place.gatewayUrl, id))) {
+  while (!(await isShownEverywhere(place, id))) {
     signal?.throwIfAborted();
     if (Date.now() > deadline) throw new Error(`The demo event ${id} is not live after ${liveTimeoutMs} ms`);
     await delay(pollMs);
@@ -56,6 +56,11 @@ async function createDemo(place: DemoPlace): Promise<string> {
   await bodyOf(await ask(place, 'POST', `/${id}/arm`, { reason }));
   await writeJsonFile(join(place.dataDir, 'demo-event.json'), { id });
   return id;
+}
+
+async function isShownEverywhere({ gatewayUrl, moneyUrl }: DemoPlace, id: string): Promise<boolean> {
+  const shown = [...new Set([gatewayUrl, moneyUrl])].map((url) => isShownLive(url, id));
+  return (await Promise.all(shown)).every(Boolean);
 }
 
 async function isShownLive(gatewayUrl: string, id: string): Promise<boolean> {

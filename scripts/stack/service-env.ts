@@ -65,6 +65,8 @@ const handedOut = [
   'REDIS_URL',
   'PORT',
   'OPS_PORT',
+  'SHAKE_PORT',
+  'MONEY_PORT',
   'DATA_DIR',
   'GATEWAY_ROLE',
   // One name for several processes would be worse than none.
@@ -75,7 +77,7 @@ const handedOut = [
 const loopback = '127.0.0.1';
 /** Stands for what is known only later, so that the rest can be checked before anything is started. */
 const draftWiring: Wiring = {
-  ports: {},
+  ports: { [portNames.money]: 3001 },
   secrets: makeSecrets(),
   databaseUrl: 'postgresql://127.0.0.1/hongbao',
   redisUrl: 'redis://127.0.0.1',
@@ -118,13 +120,11 @@ function own(service: ServiceDefinition, options: StackOptions, wiring: Wiring):
 }
 
 function gatewayOwn(service: ServiceDefinition, options: StackOptions, wiring: Wiring): Record<string, string> {
-  const isMoney = service.role === 'money';
-  const endpoints = {
-    SHAKE_ENDPOINT: `http://${loopback}:${options.port}`,
-    MONEY_ENDPOINT: urlOf(wiring, portNames.money),
-  };
+  const moneyPort = portOf(wiring, portNames.money);
+  // whatever host a phone reaches the one by, it reaches the other by too
+  const ports = { SHAKE_PORT: String(options.port), MONEY_PORT: moneyPort };
   return {
-    PORT: isMoney ? portOf(wiring, portNames.money) : String(options.port),
+    PORT: service.role === 'money' ? moneyPort : String(options.port),
     GATEWAY_ROLE: service.role ?? 'all',
     TICKET_KEYS: wiring.secrets.TICKET_KEYS,
     LUCK_SECRET: wiring.secrets.LUCK_SECRET,
@@ -132,8 +132,8 @@ function gatewayOwn(service: ServiceDefinition, options: StackOptions, wiring: W
     GUEST_SESSIONS: options.env?.['GUEST_SESSIONS'] ?? 'on',
     ALLOCATION_URL: urlOf(wiring, portNames.allocation),
     SHARE_URL: urlOf(wiring, portNames.share),
-    // Who puts a proxy in front names the public addresses himself.
-    ...(options.split ? { ...endpoints, ...pick(options.env ?? {}, ['SHAKE_ENDPOINT', 'MONEY_ENDPOINT']) } : {}),
+    // Who puts a proxy in front names the public addresses himself: SHAKE_ENDPOINT, MONEY_ENDPOINT.
+    ...(options.split ? ports : {}),
   };
 }
 

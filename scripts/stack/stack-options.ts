@@ -8,6 +8,8 @@ export type StackOptions = {
   gateways: number;
   /** Money requests have a gateway and a port of their own. */
   split: boolean;
+  /** Of that gateway; absent: any free one, the same at the next start. */
+  moneyPort?: number | undefined;
   /** Makes an event that is live at once, unless one is there. */
   demoEvent: boolean;
   /** Absent: PostgreSQL and Redis of this machine, with their data in `dataDir`. */

@@ -74,7 +74,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   const definitions = servicesOf(options);
   const names = [portNames.postgres, portNames.redis, portNames.allocation, portNames.share, portNames.money];
   const metrics = definitions.map(({ name }) => portNames.metricsOf(name));
-  const ports = await choosePorts(options.dataDir, [...names, ...metrics], [options.port, options.opsPort]);
+  const ports = await portsOf(options, [...names, ...metrics]);
   const secrets = await loadSecrets(options.dataDir, options.env ?? {});
   say('starting PostgreSQL and Redis …');
   const servers = await startServers(options, ports, parts);
@@ -94,6 +94,13 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   const stack = stackOf(options, wiring, parts);
   if (!options.demoEvent) return stack;
   return { ...stack, demoEventId: await ensureDemoEvent({ ...stack, dataDir: options.dataDir }, signal) };
+}
+
+async function portsOf(options: StackOptions, names: readonly string[]): Promise<Readonly<Record<string, number>>> {
+  const { dataDir, port, opsPort, moneyPort } = options;
+  const money = moneyPort === undefined ? {} : { [portNames.money]: moneyPort };
+  const open = names.filter((name) => !(name in money));
+  return { ...(await choosePorts(dataDir, open, [port, opsPort, ...Object.values(money)])), ...money };
 }
 
 async function openDataDir(options: StackOptions, parts: Parts): Promise<void> {
@@ -175,7 +182,7 @@ function stackOf(options: StackOptions, wiring: Wiring, parts: Parts): Stack {
   const gatewayUrl = `${door}:${options.port}`;
   return {
     gatewayUrl,
-    moneyUrl: options.split ? urlOf(wiring, portNames.money) : gatewayUrl,
+    moneyUrl: options.split ? `${door}:${wiring.ports[portNames.money]}` : gatewayUrl,
     opsUrl: `${door}:${options.opsPort}`,
     allocationUrl: urlOf(wiring, portNames.allocation),
     shareUrl: urlOf(wiring, portNames.share),

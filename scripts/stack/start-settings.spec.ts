@@ -24,6 +24,11 @@ describe('stackOptionsOf', () => {
     });
   });
 
+  it('has a port for money when it is split, 3001 unless another is asked for', () => {
+    expect(stackOptionsOf({ SPLIT: 'on' })).toMatchObject({ split: true, moneyPort: 3001 });
+    expect(stackOptionsOf({ SPLIT: 'on', MONEY_PORT: '4001' }).moneyPort).toBe(4001);
+  });
+
   it('names every bad setting at once and prints no value', () => {
     const bad = {
       PORT: 'abc',
@@ -72,6 +77,13 @@ describe('findStackFaults', () => {
       `OPS_PORT: 127.0.0.1:${options.opsPort} is in use or not to be had`,
     ]);
     expect(await findStackFaults({ ...options, opsPort: options.port })).toEqual(['OPS_PORT: is the same as PORT']);
+    const split = { ...(await freeOptions()), split: true };
+    expect(await findStackFaults({ ...split, moneyPort: split.opsPort })).toEqual([
+      'OPS_PORT: is the same as MONEY_PORT',
+    ]);
+    expect(await findStackFaults({ ...split, moneyPort: options.opsPort })).toEqual([
+      `MONEY_PORT: 127.0.0.1:${options.opsPort} is in use or not to be had`,
+    ]);
   });
 });
 
@@ -118,11 +130,21 @@ describe('serviceEnv', () => {
     expect(hosts).toEqual({ allocation: '127.0.0.1', share: '127.0.0.1', ops: '0.0.0.0', 'gateway-0': '0.0.0.0' });
   });
 
-  it('gives a split system a money gateway on a port of its own, and both addresses to both', () => {
+  it('gives a split system a money gateway on a port of its own, and both ports to both', () => {
     const { 'gateway-0': shake, 'gateway-money': money } = envs(true);
     expect(shake).toMatchObject({ GATEWAY_ROLE: 'shake', PORT: '3000' });
     expect(money).toMatchObject({ GATEWAY_ROLE: 'money', PORT: '3' });
-    const endpoints = { SHAKE_ENDPOINT: 'http://127.0.0.1:3000', MONEY_ENDPOINT: 'http://127.0.0.1:3' };
-    for (const own of [shake, money]) expect(own).toMatchObject(endpoints);
+    for (const own of [shake, money]) expect(own).toMatchObject({ SHAKE_PORT: '3000', MONEY_PORT: '3' });
+  });
+
+  it('tells a system that is not split of no ports, whatever is set, and hands public addresses on to both kinds', () => {
+    const settings = { SPLIT: 'off', MONEY_PORT: '3009', SHAKE_PORT: '3008', MONEY_ENDPOINT: 'https://money.example' };
+    const options = stackOptionsOf({ ...settings, TICKET_KEYS: `1:${'k'.repeat(43)}` });
+    const own = serviceEnv(servicesOf(options).at(-1)!, options, wiring);
+    expect([own['MONEY_PORT'], own['SHAKE_PORT'], own['MONEY_ENDPOINT']]).toEqual([
+      undefined,
+      undefined,
+      'https://money.example',
+    ]);
   });
 });

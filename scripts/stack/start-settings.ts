@@ -16,6 +16,7 @@ const environmentSchema = z.object({
   REDIS_URL: url(/^rediss?$/, 'redis or rediss'),
   GATEWAYS: z.coerce.number().int().min(1).max(gatewaysMax).default(1),
   SPLIT: onOff('off'),
+  MONEY_PORT: port(3001),
   DEMO_EVENT: onOff('on'),
 });
 
@@ -43,6 +44,7 @@ function optionsOf(settings: z.output<typeof environmentSchema>, env: Record<str
     opsPort: settings.OPS_PORT,
     gateways: settings.GATEWAYS,
     split: settings.SPLIT === 'on',
+    ...(settings.SPLIT === 'on' ? { moneyPort: settings.MONEY_PORT } : {}),
     demoEvent: settings.DEMO_EVENT === 'on',
     databaseUrl: settings.DATABASE_URL,
     redisUrl: settings.REDIS_URL,
@@ -54,10 +56,15 @@ function optionsOf(settings: z.output<typeof environmentSchema>, env: Record<str
 export async function findStackFaults(options: StackOptions): Promise<string[]> {
   const faults = findServiceFaults(options);
   const host = options.env?.['HOST'] ?? '127.0.0.1';
-  for (const [name, number] of Object.entries({ PORT: options.port, OPS_PORT: options.opsPort })) {
+  const money = options.moneyPort === undefined ? {} : { MONEY_PORT: options.moneyPort };
+  const given = Object.entries({ PORT: options.port, ...money, OPS_PORT: options.opsPort });
+  for (const [name, number] of given) {
     if (!(await isPortFree(number, host))) faults.push(`${name}: ${host}:${number} is in use or not to be had`);
   }
-  if (options.port === options.opsPort) faults.push('OPS_PORT: is the same as PORT');
+  for (const [at, [name, number]] of given.entries()) {
+    const same = given.slice(0, at).find(([, other]) => other === number);
+    if (same !== undefined) faults.push(`${name}: is the same as ${same[0]}`);
+  }
   return faults;
 }
 

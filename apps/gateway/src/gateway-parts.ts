@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { type GatewayConfig, type OpenItem, type OpenOutcome, openReplySchema } from '#libs/contracts';
 import { DegradationHolder } from '#libs/degradation';
 import { createKeyRing, type KeyRing } from '#libs/domain';
-import { LaneProducer, oldestOutstandingMs, ReplyRegistry } from '#libs/queue';
+import { LaneProducer, lookAtOutstanding, ReplyRegistry } from '#libs/queue';
 import {
   EventReader,
   exchangePoolsMax,
@@ -31,14 +31,13 @@ import { Upkeep } from './process/upkeep.ts';
 import { GuestSessionsService } from './sessions/guest-sessions.service.ts';
 import { SessionVerifier } from './sessions/session-verifier.ts';
 import { PaceController } from './shake/pace-controller.ts';
-import { PaceKeeper, paceStepMs } from './shake/pace-keeper.ts';
+import { PaceKeeper } from './shake/pace-keeper.ts';
 import { ShakeHandler } from './shake/shake.handler.ts';
 import { ShakeService } from './shake/shake.service.ts';
 import { ShakeAdmission } from './shake/shake-admission.ts';
 import { ShakeCounters } from './shake/shake-counters.ts';
 import { ShakeEvents } from './shake/shake-events.ts';
-import { tickMs } from './shake/shake-rate.ts';
-import { lookMs, StockHolder } from './shake/stock-holder.ts';
+import { StockHolder } from './shake/stock-holder.ts';
 import { ShareTokensService } from './share/share-tokens.service.ts';
 
 /** Bulkheads: sockets to another service, calls under way or waiting for one, and the longest call. */
@@ -143,9 +142,6 @@ function shakeParts({ config, logger, redis, ring, time, degradation, book, sess
     takeLoads: () => shakeEvents.takeLoads(),
     counters: shakeCounters,
   });
-  upkeep.every(tickMs, () => shakeEvents.tick());
-  upkeep.every(paceStepMs, () => paceKeeper.step());
-  upkeep.every(lookMs, () => void stockHolder.look());
   return { shakeEvents, shakeCounters, shakes, shakeHandler, stockHolder, pace, paceKeeper, upkeep };
 }
 
@@ -174,6 +170,7 @@ function moneyParts(
     client: redis.producer,
     replies,
     replyTo: gatewayId,
+    clock: redis.clock,
     log: logger,
   });
   const ledger = new LedgerReads(links, base.degradation, () => performance.now());
@@ -189,7 +186,7 @@ function moneyParts(
     inFlightMax: config.OPENS_IN_FLIGHT_MAX,
   };
   const lateTickets = new LateTickets({
-    oldestOutstandingMs: (lane) => oldestOutstandingMs(redis.cache, lane),
+    look: (lane) => lookAtOutstanding(redis.cache, lane),
     acceptMaxMs: limits.acceptMaxMs,
   });
   const opens = new OpensService({ ...base, producer, ledger, answers, lateTickets, counters: openCounters, limits });

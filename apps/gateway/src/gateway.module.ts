@@ -3,6 +3,7 @@ import type { GatewayConfig } from '#libs/contracts';
 import { healthModule } from '#libs/runtime';
 import { EventsController } from './events/events.controller.ts';
 import { EventsService } from './events/events.service.ts';
+import { endpointsOf } from './events/public-address.ts';
 import { FeedStreams } from './forward/feed-streams.ts';
 import { ForwardController } from './forward/forward.controller.ts';
 import { ShareForwarder } from './forward/share-forwarder.ts';
@@ -11,7 +12,7 @@ import { OpenController } from './open/open.controller.ts';
 import { OpensService } from './open/opens.service.ts';
 import { PacketsController } from './packets/packets.controller.ts';
 import { PacketsService } from './packets/packets.service.ts';
-import { PlayController, playPageToken } from './play/play.controller.ts';
+import { PlayController, playPageToken, type ServedPage } from './play/play.controller.ts';
 import { readPlayPage } from './play/play-page.ts';
 import { GatewayLifecycle } from './process/gateway-lifecycle.ts';
 import { GuestSessionsService } from './sessions/guest-sessions.service.ts';
@@ -49,7 +50,7 @@ export function gatewayModule(parts: GatewayParts): DynamicModule {
     { provide: ShareTokensService, useValue: parts.shareTokens },
     { provide: ShareForwarder, useValue: parts.forwarder },
     { provide: FeedStreams, useValue: parts.feeds },
-    { provide: playPageToken, useFactory: () => ({ current: readPlayPage(connectOriginsOf(config)) }) },
+    { provide: playPageToken, useFactory: () => servedPageOf(config) },
   ];
   const partsModule: DynamicModule = {
     module: PartsModule,
@@ -59,9 +60,7 @@ export function gatewayModule(parts: GatewayParts): DynamicModule {
   const health = healthModule({
     imports: [partsModule],
     inject: [GatewayLifecycle],
-    checks: (lifecycle: GatewayLifecycle) => [
-      { name: 'redis, its clock and its events', isReady: () => lifecycle.isReady() },
-    ],
+    checks: (lifecycle: GatewayLifecycle) => lifecycle.readiness(),
   });
   return {
     module: GatewayModule,
@@ -70,9 +69,6 @@ export function gatewayModule(parts: GatewayParts): DynamicModule {
   };
 }
 
-/** Where the page may have to go besides the address it came from. */
-function connectOriginsOf({ SHAKE_ENDPOINT, MONEY_ENDPOINT }: GatewayConfig): string[] {
-  return [SHAKE_ENDPOINT, MONEY_ENDPOINT].flatMap((address) =>
-    address === undefined ? [] : [new URL(address).origin],
-  );
+function servedPageOf(config: GatewayConfig): ServedPage {
+  return { current: readPlayPage(), endpointsFor: (request) => endpointsOf(config, request) };
 }

@@ -1,5 +1,6 @@
 import type { EventView, History, Leaderboard, Session, ShakeAnswer, Wallet } from '#libs/contracts';
 import { type ClientClock, deviceClock } from './clock.ts';
+import { type Endpoints, endpointsFrom, endpointsToldBy, movedTo, withoutSlash } from './endpoints.ts';
 import { HongbaoAbortedError, HongbaoLostError, HongbaoProblemError } from './errors.ts';
 import { EventMemories, type EventMemory, firstExpiryMs, rememberWin } from './event-memory.ts';
 import { type GrabOutcome, grabShare } from './grab.ts';
@@ -22,7 +23,7 @@ import { runShakeLoop, type ShakeHit, type ShakeLoopEnd, type ShakeLoopOptions, 
 import { UnsettledStore, type UnsettledTicket } from './unsettled-store.ts';
 
 export interface HongbaoClientOptions {
-  /** The gateway's public address; the addresses that event answers name take over once one was read. */
+  /** The gateway's public address; the addresses that event answers, or refusals, name take over once one was read. */
   readonly baseUrl: string;
   /** A session token of the host application. Absent: a guest session is made on first need. */
   readonly token?: string;
@@ -54,7 +55,7 @@ export class HongbaoClient {
   private readonly store: UnsettledStore;
   private readonly memories: EventMemories;
   private readonly baseUrl: string;
-  private endpoints: { readonly shake: string; readonly money: string };
+  private endpoints: Endpoints;
   private serverOffsetMs = 0;
 
   constructor(options: HongbaoClientOptions) {
@@ -95,7 +96,7 @@ export class HongbaoClient {
     const request = (): ApiRequest => ({ method: 'GET', url, token: this.sessions.token });
     const view = await this.call<EventView>({ request, judge: judgeSuccess, ...options });
     this.serverOffsetMs = Date.parse(view.serverTime) - this.clock.nowMs();
-    this.endpoints = { shake: withoutSlash(view.endpoints.shake), money: withoutSlash(view.endpoints.money) };
+    this.endpoints = endpointsFrom(view.endpoints);
     return view;
   }
 
@@ -289,7 +290,17 @@ export class HongbaoClient {
     return { method, url: `${this.endpoints.money}${path}`, needsSession: true, body };
   }
 
-  private send(request: ApiRequest, signal?: AbortSignal): Promise<Reply> {
+  /** A server that does not serve this says who does: a client that has read no event yet, or an old one, learns it so. */
+  private async send(request: ApiRequest, signal?: AbortSignal): Promise<Reply> {
+    const reply = await this.sendTo(request, signal);
+    const told = endpointsToldBy(reply);
+    if (told === undefined) return reply;
+    this.endpoints = told;
+    const moved = movedTo(told, request);
+    return moved === undefined ? reply : await this.sendTo(moved, signal);
+  }
+
+  private sendTo(request: ApiRequest, signal?: AbortSignal): Promise<Reply> {
     const send = (ready: ApiRequest): Promise<Reply> =>
       sendOnce(this.fetchLike, ready, this.limits.requestTimeoutMs, signal);
     return request.needsSession ? this.sessions.send(request, send, signal) : send(request);
@@ -298,8 +309,4 @@ export class HongbaoClient {
 
 function stateHeader(tokens: readonly string[]): Record<string, string> {
   return tokens.length > 0 ? { 'x-shake-state': tokens.join(',') } : {};
-}
-
-function withoutSlash(url: string): string {
-  return url.replace(/\/+$/, '');
 }

@@ -2,11 +2,12 @@ import { type EventView, isoOf } from '#libs/contracts';
 import type { DegradationHolder } from '#libs/degradation';
 import { eventStateDue, startOffsetMs, type UserHash } from '#libs/domain';
 import type { GatewayEvent } from './gateway-event.ts';
+import type { Endpoints } from './public-address.ts';
 
 export interface EventViewContext {
   readonly nowMs: number;
   readonly user: UserHash | undefined;
-  readonly endpoints: { readonly shake: string; readonly money: string };
+  readonly endpoints: Endpoints;
   readonly degradation: Pick<DegradationHolder, 'tier' | 'flags' | 'isOn'>;
 }
 

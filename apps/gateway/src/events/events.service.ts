@@ -1,4 +1,4 @@
-import type { EventView, GatewayConfig } from '#libs/contracts';
+import type { EventView } from '#libs/contracts';
 import type { DegradationHolder } from '#libs/degradation';
 import { eventStateDue, type UserHash } from '#libs/domain';
 import { ProblemError } from '#libs/runtime';
@@ -7,7 +7,7 @@ import type { SessionVerifier } from '../sessions/session-verifier.ts';
 import type { EventBook } from './event-book.ts';
 import { type EventViewContext, eventViewOf } from './event-view.ts';
 import type { GatewayEvent } from './gateway-event.ts';
-import { type AddressedRequest, publicAddressOf } from './public-address.ts';
+import { type AddressedRequest, type EndpointSettings, endpointsOf } from './public-address.ts';
 
 export type RequestLike = AddressedRequest;
 
@@ -17,7 +17,7 @@ export interface EventsParts {
   readonly time: StoreTime;
   readonly sessions: SessionVerifier;
   readonly degradation: DegradationHolder;
-  readonly config: Pick<GatewayConfig, 'SHAKE_ENDPOINT' | 'MONEY_ENDPOINT'>;
+  readonly config: EndpointSettings;
 }
 
 /** Event answers, from memory. */
@@ -44,8 +44,7 @@ export class EventsService {
 
   private async contextOf(authorization: string | undefined, request: RequestLike): Promise<EventViewContext> {
     const { time, degradation, config } = this.parts;
-    const address = publicAddressOf(request);
-    const endpoints = { shake: config.SHAKE_ENDPOINT ?? address, money: config.MONEY_ENDPOINT ?? address };
+    const endpoints = endpointsOf(config, request);
     return { nowMs: time.approxMs(), user: await this.userOf(authorization), endpoints, degradation };
   }
 

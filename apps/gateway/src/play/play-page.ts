@@ -6,11 +6,12 @@ const builtPage = new URL('../../../console/play.html', import.meta.url);
 
 export interface PlayPage {
   readonly html: string;
-  readonly contentSecurityPolicy: string;
+  /** `connect`: other origins that it may call. */
+  readonly contentSecurityPolicy: (connect: readonly string[]) => string;
 }
 
-/** The page that shakes, read once; undefined where it was not built. `connect`: other origins that it may call. */
-export function readPlayPage(connect: readonly string[]): PlayPage | undefined {
+/** The page that shakes, read once; undefined where it was not built. */
+export function readPlayPage(): PlayPage | undefined {
   let html: string;
   try {
     html = readFileSync(builtPage, 'utf8');
@@ -18,21 +19,24 @@ export function readPlayPage(connect: readonly string[]): PlayPage | undefined {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw cause;
   }
-  return { html, contentSecurityPolicy: policyOf(html, connect) };
+  return { html, contentSecurityPolicy: policyOf(html) };
 }
 
-/** Allows the very scripts and styles that stand in the page, and nothing from elsewhere. */
-export function policyOf(html: string, connect: readonly string[]): string {
-  return [
-    "default-src 'none'",
-    `script-src ${hashesOf(html, 'script').join(' ')}`,
-    `style-src ${hashesOf(html, 'style').join(' ')}`,
-    ["connect-src 'self'", ...connect].join(' '),
-    "img-src 'self' data:",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; ');
+/** Allows the very scripts and styles that stand in the page, and nothing from elsewhere but these origins. */
+export function policyOf(html: string): PlayPage['contentSecurityPolicy'] {
+  const scripts = hashesOf(html, 'script').join(' ');
+  const styles = hashesOf(html, 'style').join(' ');
+  return (connect) =>
+    [
+      "default-src 'none'",
+      `script-src ${scripts}`,
+      `style-src ${styles}`,
+      ["connect-src 'self'", ...connect].join(' '),
+      "img-src 'self' data:",
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+    ].join('; ');
 }
 
 function hashesOf(html: string, tag: 'script' | 'style'): string[] {

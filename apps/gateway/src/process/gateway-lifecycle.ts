@@ -5,8 +5,13 @@ import type {
   OnModuleDestroy,
 } from '@nestjs/common';
 import { subscribeEventsChanged, subscribeReplies } from '#libs/redis';
+import type { ReadinessCheck } from '#libs/runtime';
 import { figuresSinkOf, type GatewayParts } from '../gateway-parts.ts';
+import { paceStepMs } from '../shake/pace-keeper.ts';
+import { tickMs } from '../shake/shake-rate.ts';
+import { lookMs } from '../shake/stock-holder.ts';
 import { GatewaySampler, sampleIntervalMs } from './gateway-sampler.ts';
+import { takesMoney, takesShakes } from './role.ts';
 
 /** A start waits this long for what is away; then it goes on without, and `/readyz` says what is missing. */
 const startWaitMaxMs = 2000;
@@ -23,21 +28,25 @@ export class GatewayLifecycle
   implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private readonly sampler: GatewaySampler;
-  private wasReady = false;
+  private wasFilled = false;
+  private heardReplies = false;
 
   constructor(private readonly parts: GatewayParts) {
     this.sampler = new GatewaySampler(parts, figuresSinkOf(parts), parts.logger);
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    const { config, logger, redis, gatewayId, replies, degradation, book, sessions, upkeep } = this.parts;
+    const { config, logger, redis, gatewayId, replies, degradation, book, sessions, upkeep, paceKeeper } = this.parts;
     sessions.start(logger);
     redis.clock.start();
-    subscribeReplies(redis.channels, gatewayId, (message) => replies.accept(message));
+    if (takesMoney(config.GATEWAY_ROLE))
+      subscribeReplies(redis.channels, gatewayId, (message) => replies.accept(message));
     subscribeEventsChanged(redis.channels, () => void book.poll());
     await redis.clock.whenReady(startWaitMaxMs);
     await Promise.all([degradation.start(), book.start(), redis.channels.whenSubscribed(startWaitMaxMs)]);
-    if (config.GATEWAY_ROLE !== 'money') this.startShakes();
+    if (takesShakes(config.GATEWAY_ROLE)) this.startShakes();
+    upkeep.every(paceStepMs, () => paceKeeper.step());
+    paceKeeper.start();
     this.sampler.start();
     upkeep.every(sampleIntervalMs, () => this.sampler.tick());
     upkeep.every(clockIntervalMs, () => redis.clock.keepUp());
@@ -45,12 +54,18 @@ export class GatewayLifecycle
   }
 
   /**
-   * True from when Redis was first there with its events. Redis going away later does not take the gateway out of rotation: it
-   * shakes from what is in hand, and says of each open what it lacks.
+   * What a process of this role needs before it takes work. Once there is enough: Redis going away later does not take the gateway out
+   * of rotation, it shakes from what is in hand, and says of each open what it lacks.
    */
-  isReady(): boolean {
-    this.wasReady ||= this.parts.book.isLoaded && this.parts.redis.clock.nowMs() !== undefined;
-    return this.wasReady;
+  readiness(): ReadinessCheck[] {
+    const { config, book, redis } = this.parts;
+    const filled = (): boolean => (this.wasFilled ||= book.isLoaded && redis.clock.nowMs() !== undefined);
+    const heard = (): boolean => (this.heardReplies ||= redis.channels.isSubscribed);
+    return [
+      { name: 'redis, its clock and its events', isReady: filled },
+      // an open whose reply nobody hears is a `pending` that could have been `credited`
+      ...(takesMoney(config.GATEWAY_ROLE) ? [{ name: 'the replies of the lanes', isReady: heard }] : []),
+    ];
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -76,8 +91,9 @@ export class GatewayLifecycle
   }
 
   private startShakes(): void {
-    const { frontDoor, shakeHandler, paceKeeper } = this.parts;
+    const { frontDoor, shakeHandler, shakeEvents, stockHolder, upkeep } = this.parts;
+    upkeep.every(tickMs, () => shakeEvents.tick());
+    upkeep.every(lookMs, () => void stockHolder.look());
     frontDoor.serve((request, response) => shakeHandler.tryHandle(request, response));
-    paceKeeper.start();
   }
 }

@@ -1,9 +1,9 @@
-import { type GatewayConfig, isoOf, type Share } from '#libs/contracts';
+import { isoOf, type Share } from '#libs/contracts';
 import type { DegradationHolder } from '#libs/degradation';
 import { type Claim, type KeyRing, packetRefOf, signClaim } from '#libs/domain';
 import { ProblemError } from '#libs/runtime';
 import type { EventBook } from '../events/event-book.ts';
-import { type AddressedRequest, publicAddressOf } from '../events/public-address.ts';
+import { type AddressedRequest, type EndpointSettings, endpointsOf } from '../events/public-address.ts';
 import { ticketOf } from '../open/claims.ts';
 import type { LedgerReads } from '../packets/ledger-reads.ts';
 import { packetIdOf } from '../packets/packets.service.ts';
@@ -15,7 +15,7 @@ export interface ShareTokensParts {
   readonly book: EventBook;
   readonly degradation: Pick<DegradationHolder, 'isOn' | 'modeOf'>;
   readonly ledger: Pick<LedgerReads, 'packetStatus'>;
-  readonly config: Pick<GatewayConfig, 'MONEY_ENDPOINT'>;
+  readonly config: EndpointSettings;
 }
 
 export interface ShareRequest {
@@ -70,7 +70,7 @@ export class ShareTokensService {
     if (portions === 0) throw new ProblemError('state_conflict', 'packets of this pool are not shared');
     const claim = { kind: 'share', eventId, packetId, epoch, sponsorNo, atMs: sharesEndAtMs, userId } as const;
     const shareToken = signClaim(ring, claim);
-    const base = config.MONEY_ENDPOINT ?? publicAddressOf(address);
-    return { shareToken, url: `${base}/play?share=${shareToken}`, portions, expiresAt: isoOf(sharesEndAtMs) };
+    const { money } = endpointsOf(config, address);
+    return { shareToken, url: `${money}/play?share=${shareToken}`, portions, expiresAt: isoOf(sharesEndAtMs) };
   }
 }
