@@ -43,7 +43,7 @@ const defaultSettings: Record<string, string> = {
   shared_buffers: '256MB',
   max_wal_size: '4GB',
   checkpoint_timeout: '10min',
-  // After a checkpoint nearly every open is the first to touch its pages, and compressing their images cost twice as much CPU as the open itself.
+  // After a checkpoint nearly every open is the first to touch its pages, and compressing their images cost nearly twice the CPU of the open itself.
   wal_compression: 'off',
   // The settlement calls are short and many: compiling them never pays.
   jit: 'off',

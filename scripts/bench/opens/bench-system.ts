@@ -24,6 +24,7 @@ const toldSettings = [
   'shared_buffers',
   'max_wal_size',
   'checkpoint_timeout',
+  'wal_compression',
 ];
 
 export interface SystemOptions {
