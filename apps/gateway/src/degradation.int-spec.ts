@@ -86,6 +86,12 @@ describe('shakes', () => {
     expect(full.map(({ result }) => result)).toEqual(full.map(() => 'miss'));
     const tokens = await sessions('paced');
     await tier(stepTier('shakes', 'paced'));
+    // turns are stretched with the next tick
+    await until(
+      'the stretch',
+      () => rig.parts.shakeEvents.find('1')!.turns.currentStretch,
+      (stretch) => stretch > 1,
+    );
     const paced = await shakeAll(tokens);
     const drawn = paced.filter(({ result }) => result === 'miss');
     expect(paced.length - drawn.length).toBe(paced.filter(({ result }) => result === 'rest').length);

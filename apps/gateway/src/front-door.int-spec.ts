@@ -129,7 +129,8 @@ describe('the front door', () => {
     const slow = await RawClient.to(rig);
     slow.socket.write(`POST ${path} HTTP/1.1\r\nhost: a\r\n`);
     await slow.closed();
-    expect(slow.received).toMatch(/^HTTP\/1.1 400[\s\S]*connection: close/i);
+    // nothing may be wrong with it: see refuseMalformed in libs/runtime
+    expect(slow.received).toBe('');
   });
 
   it('knows its connections, and shows them to Prometheus', async () => {
