@@ -13,7 +13,15 @@ export const userIdSchema = z
 export const eventIdSchema = z.string().regex(/^[1-9]\d{0,9}$/);
 export const packetIdSchema = z.string().regex(new RegExp(`^[1-9]\\d{0,${packetIdDigitsMax - 1}}$`));
 export const fenSchema = z.int().min(0).describe('integer fen; 100 fen = 1 yuan');
-export const instantSchema = z.iso.datetime({ offset: true }).describe('ISO 8601 instant');
+/** Four digits of a year, in UTC too: an offset can lead out of them, and what then is written is read by nobody. */
+const isWritable = (text: string): boolean => {
+  const ms = Date.parse(text);
+  return !Number.isNaN(ms) && isoOf(ms).length === 'yyyy-mm-ddThh:mm:ss.mmmZ'.length;
+};
+export const instantSchema = z.iso
+  .datetime({ offset: true })
+  .refine(isWritable, 'must lie in the years 0 to 9999 of UTC')
+  .describe('ISO 8601 instant');
 /** Of any length that a body can hold: a token that is too long is an invalid token like any other that is garbled. */
 export const tokenSchema = z.string().min(1).max(bodyBytesMax);
 const unprintable = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u;
