@@ -35,7 +35,7 @@ const pauseMs = 50;
  * What has no outcome so long after the faults has none coming: a job is taken from a dead consumer after 9 s at most, an outstanding entry
  * without a job is dropped after 6 s, and a busy machine takes its time.
  */
-const patienceMs = 60_000;
+const patienceMs = 90_000;
 /** Parts of everything that was asked, asked once more before and after the event is settled. */
 const askedAgain = 0.5;
 const askedAfterSettle = 0.15;

@@ -61,7 +61,7 @@ export const defects: readonly Defect[] = [
   },
   {
     what: 'a reclaim ignores dead letters',
-    weights: settlement,
+    weights: lateOpens,
     in: 'statement',
     from: "WHERE d.replayed_at IS NULL AND d.kind = 'open'",
     to: 'WHERE false',

@@ -11,6 +11,7 @@ import { mismatch } from './order.ts';
 import { keyOf, Reference } from './reference.ts';
 import { checkSpent, close, settleAll } from './settling.ts';
 import { Stage } from './stage.ts';
+import type { Task } from './task.ts';
 import { acceptMaxMs, World } from './world.ts';
 
 declare module 'vitest' {
@@ -103,17 +104,17 @@ async function finish(world: World, stage: Stage): Promise<void> {
   await stage.drain();
   while (store.waiting().length > 0) {
     const waiting = store.waiting();
-    await stage.run('work', [], (task) => work(task, world, waiting.slice(0, 8)));
+    await alone(stage, 'work', (task) => work(task, world, waiting.slice(0, 8)));
   }
   for (const acceptance of world.acceptances)
     if (reference.letters.get(keyOf(acceptance.ticket)) === true)
-      await stage.run('replay', [], (task) => replay(task, world, acceptance));
+      await alone(stage, 'replay', (task) => replay(task, world, acceptance));
   if (!reference.isSettling) await askForAll(world, stage);
-  await stage.run('close', [], (task) => close(task, world));
+  await alone(stage, 'close', (task) => close(task, world));
   world.nowMs += settledByMs;
   if (!store.isStamped) store.reset(store.runId);
   store.dropOrphans(world.nowMs - 2 * acceptMaxMs);
-  await stage.run('settle', [], (task) => settleAll(task, world, goodHabits));
+  await alone(stage, 'settle', (task) => settleAll(task, world, goodHabits));
   mismatch.unless('settled', reference.state, 'the event at the end');
   checkSpent(world);
 }
@@ -122,8 +123,14 @@ async function finish(world: World, stage: Stage): Promise<void> {
 async function askForAll(world: World, stage: Stage): Promise<void> {
   for (const acceptance of world.undecided()) {
     const job = world.jobOf({ ...acceptance, isPoison: false });
-    await stage.run('work', [], (task) => work(task, world, [job]));
+    await alone(stage, 'work', (task) => work(task, world, [job]));
   }
   const left = world.undecided().map(({ ticket }) => keyOf(ticket));
   mismatch.unless([], left, 'accepted opens without an outcome (invariant 4)');
+}
+
+/** Nobody is in its way. */
+async function alone(stage: Stage, what: string, work: (task: Task) => Promise<void>): Promise<void> {
+  const { error } = await stage.run(what, [], work);
+  if (error !== undefined) throw error;
 }

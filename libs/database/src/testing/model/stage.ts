@@ -31,12 +31,13 @@ export class Stage {
   }
 
   /** Runs an operation until it ends, is held, or waits for a lock of another one. @throws what it found wrong. */
-  async run(name: string, faults: readonly Fault[], work: (task: Task) => Promise<void>): Promise<void> {
+  async run(name: string, faults: readonly Fault[], work: (task: Task) => Promise<void>): Promise<Task> {
     const { pool, onCommitted, altered = (text: string) => text } = this.options;
     const task = new Task(name, faults, { pool, onCommitted, altered, terminate: (pid) => this.terminate(pid) });
     this.tasks.push(task);
     task.start(work);
     await this.quiesce();
+    return task;
   }
 
   async resume(task: Task): Promise<void> {

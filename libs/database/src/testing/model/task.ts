@@ -38,7 +38,7 @@ type Effect = () => unknown;
 export class Task {
   state: 'running' | 'held' | 'parked' | 'ended' = 'running';
   error: unknown;
-  pid: number | undefined;
+  private connection: { readonly pid: number; readonly ended: Promise<void> } | undefined;
   private steps = 0;
   private isGone = false;
   private hasWaited = false;
@@ -71,6 +71,10 @@ export class Task {
     // at once: whoever looks next must not take it for standing still
     this.enter('running');
     this.wake();
+  }
+
+  get pid(): number | undefined {
+    return this.connection?.pid;
   }
 
   get isWaiting(): boolean {
@@ -126,10 +130,20 @@ export class Task {
 
   private async connect(): Promise<PoolClient> {
     const client = await this.services.pool.connect();
-    this.pid = (client as unknown as { processID: number }).processID;
+    const ended = gate();
+    client.once('end', ended.open);
+    const { processID: pid } = client as unknown as { processID: number };
+    this.connection = { pid, ended: ended.opened };
     const query = (sql: string | { readonly text: string }, values?: unknown[]) =>
       this.step(() => this.run(client, sql, values));
-    return Object.create(client, { query: { value: query } }) as PoolClient;
+    const release = (isBroken?: boolean) => {
+      client.removeListener('end', ended.open);
+      ended.open();
+      // none: it was cut, and must not go back to the pool, whether the client knows of it already or not
+      client.release(isBroken === true || this.connection === undefined);
+      this.connection = undefined;
+    };
+    return Object.create(client, { query: { value: query }, release: { value: release } }) as PoolClient;
   }
 
   private async run(client: PoolClient, sql: string | { readonly text: string }, values: unknown[] | undefined) {
@@ -146,10 +160,11 @@ export class Task {
     return result;
   }
 
+  /** Until both sides know: the pool gives the connection to nobody else. */
   private async cut(): Promise<void> {
-    const { pid } = this;
-    this.pid = undefined;
-    if (pid !== undefined) await this.services.terminate(pid);
+    const { connection } = this;
+    this.connection = undefined;
+    if (connection !== undefined) await Promise.all([this.services.terminate(connection.pid), connection.ended]);
   }
 
   private assertAlive(): void {

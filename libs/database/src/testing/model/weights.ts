@@ -14,7 +14,7 @@ export const blockLife: Weights = {
   turns: 50,
   works: 40,
   recalls: 10,
-  storeEnds: 12,
+  storeEnds: 25,
   storeKeeps: 10,
   orphans: 15,
   resumes: 50,

@@ -47,13 +47,15 @@ export class World {
     return [...this.reference.blocks.values()].filter((block) => block.state === state);
   }
 
-  /** Tickets of a block's epoch that are past. */
-  ticketsOf({ poolId, blockNo, epoch }: Pick<RefBlock, 'poolId' | 'blockNo' | 'epoch'>): Ticket[] {
-    const isOf = (ticket: Ticket) => {
+  /** Tickets of a block's epoch that are past; those without an outcome if there are any. */
+  pastTicketsOf({ poolId, blockNo, epoch }: Pick<RefBlock, 'poolId' | 'blockNo' | 'epoch'>): Ticket[] {
+    const past = this.tickets.filter((ticket) => {
       const ref = packetRefOf(ticket.packetId);
-      return ref.poolId === poolId && ref.blockNo === blockNo && ticket.epoch === epoch;
-    };
-    return this.tickets.filter((ticket) => isOf(ticket) && ticket.expiresAtMs <= this.nowMs);
+      const isOf = ref.poolId === poolId && ref.blockNo === blockNo && ticket.epoch === epoch;
+      return isOf && ticket.expiresAtMs <= this.nowMs;
+    });
+    const open = past.filter((ticket) => !this.reference.outcomes.has(keyOf(ticket)));
+    return open.length > 0 ? open : past;
   }
 
   /** Tickets that have no outcome, and could still be granted. */
