@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { problemOf } from '#libs/contracts';
 import type { Doorkeeper } from './abuse/doorkeeper.ts';
 import { sweepMs } from './abuse/still-connections.ts';
+import type { RequestGate } from './admission/request-gate.ts';
 import { answerCrossOrigin } from './process/cross-origin.ts';
 import { closeAfter, prepareProblem, sendPrepared } from './process/raw-answer.ts';
 
@@ -39,7 +40,10 @@ export class FrontDoor {
   private readonly underWay = new Set<ServerResponse>();
   private whenQuiet: (() => void) | undefined;
 
-  constructor(private readonly doorkeeper: Doorkeeper) {}
+  constructor(
+    private readonly doorkeeper: Doorkeeper,
+    private readonly gate: Pick<RequestGate, 'letIn'>,
+  ) {}
 
   /** For Fastify's `serverFactory`. */
   readonly createServer = (router: RouterHandler): Server => {
@@ -102,6 +106,7 @@ export class FrontDoor {
       sendPrepared(response, tooManySessions);
       return;
     }
+    if (!this.gate.letIn(request, response)) return;
     this.underWay.add(response);
     response.once('close', () => {
       this.underWay.delete(response);

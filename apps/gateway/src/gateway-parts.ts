@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { type GatewayConfig, type OpenItem, type OpenOutcome, openReplySchema } from '#libs/contracts';
-import { DegradationHolder } from '#libs/degradation';
+import { DegradationHolder, LocalAdmission } from '#libs/degradation';
 import { createKeyRing, type KeyRing } from '#libs/domain';
 import { LaneProducer, lookAtOutstanding, ReplyRegistry } from '#libs/queue';
 import {
@@ -12,8 +12,10 @@ import {
   subscribeDegradation,
   writeFigures,
 } from '#libs/redis';
-import { InternalClient, type Logger } from '#libs/runtime';
+import { InternalClient, type Logger, LoopWatch } from '#libs/runtime';
 import { Doorkeeper } from './abuse/doorkeeper.ts';
+import { AdmissionKeeper } from './admission/admission-keeper.ts';
+import { RequestGate } from './admission/request-gate.ts';
 import { EventBook } from './events/event-book.ts';
 import { EventsService } from './events/events.service.ts';
 import { FeedStreams } from './forward/feed-streams.ts';
@@ -47,6 +49,17 @@ const grabLink = { connectionsMax: 128, callsMax: 2048, timeoutMs: 5000 };
 const shareReadLink = { connectionsMax: 32, callsMax: 512, timeoutMs: 2000 };
 const feedLink = { connectionsMax: 1000, callsMax: 1000, timeoutMs: 2000 };
 
+/** Answers made here: events, sessions, share tokens. They take no time, so many are under way only when the loop is late. */
+const ownAnswersMax = 2000;
+/** Requests under way beside the opens: what the bulkheads hold, and what is answered here. */
+const othersUnderWayMax =
+  ledgerLink.callsMax +
+  accountsLink.callsMax +
+  grabLink.callsMax +
+  shareReadLink.callsMax +
+  feedLink.callsMax +
+  ownAnswersMax;
+
 /** Changes are pushed; a push that was lost is made up for within this. Each gateway's polls are part of what a shake costs in Redis. */
 const degradationPollMs = 5000;
 
@@ -66,11 +79,10 @@ export function createGatewayParts(config: GatewayConfig, logger: Logger) {
     gatewayId,
     redis,
     ring: createKeyRing(config.TICKET_KEYS),
-    time: new StoreTime(redis.clock),
     degradation: degradationOf(redis, logger),
     book: new EventBook(new EventReader(redis.cache, logger), logger),
-    ...doorParts(config),
     feeds: new FeedStreams(),
+    ...admissionParts(config, redis),
   };
   const guests = new GuestSessionsService(base);
   const events = new EventsService(base);
@@ -78,7 +90,19 @@ export function createGatewayParts(config: GatewayConfig, logger: Logger) {
   const links = linksOf(config);
   const money = moneyParts(base, shaking.shakeEvents, links);
   const forwarder = new ShareForwarder({ ...base, clients: links });
-  return { ...base, ...shaking, ...money, guests, events, links, forwarder };
+  const loopWatch = new LoopWatch();
+  const admissionKeeper = new AdmissionKeeper({
+    isOn: config.LOCAL_ADMISSION === 'on',
+    admission: base.local,
+    watch: loopWatch,
+    gate: base.gate,
+    shakes: shaking.shakeCounters,
+    opens: money.openCounters,
+    opensInFlightMax: config.OPENS_IN_FLIGHT_MAX,
+    pace: shaking.pace,
+    time: base.time,
+  });
+  return { ...base, ...shaking, ...money, guests, events, links, forwarder, loopWatch, admissionKeeper };
 }
 
 interface Base {
@@ -92,13 +116,17 @@ interface Base {
   readonly book: EventBook;
   readonly sessions: SessionVerifier;
   readonly doorkeeper: Doorkeeper;
+  readonly local: LocalAdmission;
 }
 
 /** Who comes in, and how. */
-function doorParts(config: GatewayConfig) {
+function admissionParts(config: GatewayConfig, redis: RedisLinks) {
+  const time = new StoreTime(redis.clock);
   const sessions = new SessionVerifier(config);
   const doorkeeper = new Doorkeeper(config, (authorization) => sessions.knows(authorization));
-  return { sessions, doorkeeper, frontDoor: new FrontDoor(doorkeeper) };
+  const local = new LocalAdmission();
+  const gate = new RequestGate({ admission: local, sessions, time, othersUnderWayMax });
+  return { time, sessions, doorkeeper, local, gate, frontDoor: new FrontDoor(doorkeeper, gate) };
 }
 
 function degradationOf(redis: RedisLinks, logger: Logger): DegradationHolder {
@@ -115,10 +143,10 @@ function degradationOf(redis: RedisLinks, logger: Logger): DegradationHolder {
   });
 }
 
-function shakeParts({ config, logger, redis, ring, time, degradation, book, sessions, doorkeeper }: Base) {
+function shakeParts({ config, logger, redis, ring, time, degradation, book, sessions, doorkeeper, local }: Base) {
   const upkeep = new Upkeep(() => performance.now());
   const pace = new PaceController();
-  const admission = new ShakeAdmission(degradation, pace);
+  const admission = new ShakeAdmission(degradation, pace, local);
   const shakeEvents = new ShakeEvents(book, time, Buffer.from(config.LUCK_SECRET), admission);
   const shakeCounters = new ShakeCounters();
   const shakes = new ShakeService({ ring, time, admission, counters: shakeCounters, upkeep });

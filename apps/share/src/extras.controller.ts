@@ -2,12 +2,13 @@ import { Controller, Get, Inject, Param, Res, UseGuards } from '@nestjs/common';
 import { eventIdSchema, type Leaderboard } from '#libs/contracts';
 import { eventIdMax } from '#libs/domain';
 import { ProblemError, type StreamReply } from '#libs/runtime';
+import { AdmissionGuard } from './admission.guard.ts';
 import { InternalTokenGuard } from './internal-token.guard.ts';
 import { shareParts } from './share.tokens.ts';
 import type { ShareParts } from './share-parts.ts';
 
 @Controller('internal/v1/events/:eventId')
-@UseGuards(InternalTokenGuard)
+@UseGuards(InternalTokenGuard, AdmissionGuard)
 export class ExtrasController {
   constructor(@Inject(shareParts) private readonly parts: ShareParts) {}
 

@@ -11,6 +11,7 @@ import { Feed } from './feed.service.ts';
 import { Grabs } from './grabs.service.ts';
 import { Leaderboards } from './leaderboards.service.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
+import { ShareAdmission } from './share-admission.ts';
 import { ShareMetrics } from './share-metrics.ts';
 import { SharePages } from './share-pages.service.ts';
 import { ShareRedis } from './share-redis.ts';
@@ -38,6 +39,7 @@ export interface ShareParts {
   readonly leaderboards: Leaderboards;
   readonly feed: Feed;
   readonly metrics: ShareMetrics;
+  readonly admission: ShareAdmission;
 }
 
 /** Makes the parts; connections come up in the background. Nothing runs before `ShareLifecycle` starts it. */
@@ -87,6 +89,11 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
   const feed = new Feed({ events, features, monotonicMs });
   metrics.watch('hongbao_grabs_under_way', 'grabs accepted and not answered', () => grabs.inFlight());
   metrics.watch('hongbao_feed_streams', 'feed streams open', () => feed.size());
+  const admission = new ShareAdmission({
+    isOn: config.LOCAL_ADMISSION === 'on',
+    inFlightShare: () => grabs.inFlight() / config.GRABS_IN_FLIGHT_MAX,
+  });
+  metrics.watchAdmission(admission);
   const keyRing = createKeyRing(config.TICKET_KEYS);
   return {
     config,
@@ -103,6 +110,7 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
     leaderboards,
     feed,
     metrics,
+    admission,
   };
 }
 

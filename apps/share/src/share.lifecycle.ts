@@ -24,7 +24,7 @@ export class ShareLifecycle implements OnApplicationBootstrap, OnModuleDestroy, 
 
   /** Starts without waiting for ever: what is away comes later, and each request says what it lacks. */
   async onApplicationBootstrap(): Promise<void> {
-    const { redis, processId, replies, leaderboards, feed, features, events } = this.parts;
+    const { redis, processId, replies, leaderboards, feed, features, events, admission } = this.parts;
     const { channels, clock } = redis;
     clock.start();
     subscribeReplies(channels, processId, (message) => replies.accept(message));
@@ -34,6 +34,7 @@ export class ShareLifecycle implements OnApplicationBootstrap, OnModuleDestroy, 
     });
     subscribeEventsChanged(channels, () => void events.poll());
     await clock.whenReady(startWaitMaxMs);
+    admission.start();
     await Promise.all([features.start(), events.start(), channels.whenSubscribed(startWaitMaxMs)]);
   }
 
@@ -51,7 +52,8 @@ export class ShareLifecycle implements OnApplicationBootstrap, OnModuleDestroy, 
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { producer, replies, features, events, redis, pool } = this.parts;
+    const { producer, replies, features, events, redis, pool, admission } = this.parts;
+    admission.stop();
     await producer.close(producerCloseMaxMs);
     replies.close();
     await Promise.all([features.stop(), events.stop()]);

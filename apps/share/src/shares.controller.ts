@@ -1,13 +1,14 @@
 import { Controller, Get, Headers, Inject, Param, Post, Res, UseGuards } from '@nestjs/common';
 import { type GrabAnswer, type SharePage, userHeader, userIdSchema } from '#libs/contracts';
 import { ProblemError, validate } from '#libs/runtime';
+import { AdmissionGuard } from './admission.guard.ts';
 import { InternalTokenGuard } from './internal-token.guard.ts';
 import { shareParts } from './share.tokens.ts';
 import { shareClaimOf } from './share-claim.ts';
 import type { ShareParts } from './share-parts.ts';
 
 @Controller('internal/v1/shares')
-@UseGuards(InternalTokenGuard)
+@UseGuards(InternalTokenGuard, AdmissionGuard)
 export class SharesController {
   constructor(@Inject(shareParts) private readonly parts: ShareParts) {}
 

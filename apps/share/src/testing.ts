@@ -60,6 +60,9 @@ export interface Call {
 
 /** The share service as a process has it, on a free port. */
 export class ShareService {
+  /** What callers of the service know. */
+  static readonly internalToken = internalToken;
+
   private constructor(
     readonly parts: ShareParts,
     readonly url: string,

@@ -69,6 +69,8 @@ const common = {
   INTERNAL_TOKEN: secret,
   SHUTDOWN_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(15_000),
 };
+/** `off`: the process never steps back by itself. For comparisons (`npm run bench -- overload`), not for service. */
+const admission = { LOCAL_ADMISSION: onOff.default('on') };
 const redis = { REDIS_URL: url('redis', 'rediss') };
 const database = {
   DATABASE_URL: url('postgres', 'postgresql'),
@@ -79,6 +81,7 @@ export const gatewayConfigSchema = z
   .object({
     ...common,
     ...redis,
+    ...admission,
     PORT: port(3000),
     GATEWAY_ROLE: z.enum(['all', 'shake', 'money']).default('all'),
     /** Names this process in replies and samples; unique. Absent: made from host and process id. */
@@ -155,6 +158,7 @@ export const shareConfigSchema = z.object({
   ...common,
   ...redis,
   ...database,
+  ...admission,
   PORT: port(3202),
   SHARE_ID: z
     .string()

@@ -42,7 +42,12 @@ export const errorCatalogue = {
   unauthenticated: define(401, 'Unauthenticated', false, 'No session or operations token, or a forged or expired one.'),
   forbidden: define(403, 'Forbidden', false, 'The token is valid, but its role may not do this.'),
   ticket_not_yours: define(403, 'Ticket not yours', false, 'The ticket belongs to another user. Nothing was booked.'),
-  not_found: define(404, 'Not found', false, 'No such route (path and method) or resource.'),
+  not_found: define(
+    404,
+    'Not found',
+    false,
+    'No such route (path and method) or resource. At a gateway of another role `endpoints` names the one that serves it.',
+  ),
   event_unknown: define(404, 'Event unknown', false, 'No event with this id is known, or it is still a draft.'),
   packet_unknown: define(
     404,

@@ -19,6 +19,8 @@ import { z } from 'zod';
 import { eventIdSchema, packetIdSchema } from './primitives.schema.ts';
 
 export const userHeader = 'x-hongbao-user';
+/** How important a forwarded request is, and its user's priority in this minute, in [0, 1): `grab 0.25`. */
+export const importanceHeader = 'x-hongbao-importance';
 export const historyPageMax = 50;
 
 /**

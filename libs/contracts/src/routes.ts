@@ -73,7 +73,7 @@ export const publicRoutes: readonly RouteDefinition[] = [
     summary: 'live and coming events',
     auth: 'none',
     answers: { 200: open.eventListSchema },
-    errors: [],
+    errors: ['overloaded'],
   },
   {
     method: 'GET',
@@ -81,7 +81,7 @@ export const publicRoutes: readonly RouteDefinition[] = [
     summary: 'one event',
     auth: 'none',
     answers: { 200: open.eventViewSchema },
-    errors: ['event_unknown'],
+    errors: ['event_unknown', 'overloaded'],
   },
   {
     method: 'POST',

@@ -2,6 +2,7 @@ export * from './catalogue.ts';
 export * from './control-page.ts';
 export * from './documents.ts';
 export * from './holder.ts';
+export * from './local-admission.ts';
 export * from './observation.ts';
 export * from './page.ts';
 export * from './signals.ts';

@@ -5,6 +5,7 @@ export * from './health.controller.ts';
 export * from './http-app.ts';
 export * from './internal-client.ts';
 export * from './logger.ts';
+export * from './loop-watch.ts';
 export * from './metrics.ts';
 export * from './problem.ts';
 export * from './service-main.ts';

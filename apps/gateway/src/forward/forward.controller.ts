@@ -20,7 +20,7 @@ export class ForwardController {
     @Param('shareToken') shareToken: string,
   ): Promise<SharePage> {
     const session = authorization === undefined ? undefined : await this.sessions.verify(authorization);
-    return await this.shares.page(shareToken, session?.userId);
+    return await this.shares.page(shareToken, session);
   }
 
   @Post('shares/:shareToken/grab')
@@ -29,8 +29,7 @@ export class ForwardController {
     @Param('shareToken') shareToken: string,
     @Res({ passthrough: true }) reply: StatusReply,
   ): Promise<GrabAnswer> {
-    const { userId } = await this.sessions.verify(authorization);
-    return withStatus(reply, await this.shares.grab(shareToken, userId));
+    return withStatus(reply, await this.shares.grab(shareToken, await this.sessions.verify(authorization)));
   }
 
   @Get('events/:eventId/leaderboard')

@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream';
-import { type GrabAnswer, type Leaderboard, type SharePage, userHeader } from '#libs/contracts';
-import type { DegradationHolder, FeatureKey } from '#libs/degradation';
-import { type KeyRing, verifyClaim } from '#libs/domain';
+import { type GrabAnswer, importanceHeader, type Leaderboard, type SharePage, userHeader } from '#libs/contracts';
+import { type DegradationHolder, type FeatureKey, featureOf } from '#libs/degradation';
+import { type KeyRing, priorityMinute, priorityOf, verifyClaim } from '#libs/domain';
 import { type InternalClient, ProblemError } from '#libs/runtime';
 import type { EventBook } from '../events/event-book.ts';
+import type { StoreTime } from '../process/store-time.ts';
+import type { Session } from '../sessions/session.ts';
 
 /** The share service tells its streams something every 10 s. */
 const feedSilenceMaxMs = 30_000;
@@ -11,6 +13,7 @@ const feedSilenceMaxMs = 30_000;
 export interface ShareForwarderParts {
   readonly ring: KeyRing;
   readonly book: EventBook;
+  readonly time: Pick<StoreTime, 'approxMs'>;
   readonly degradation: Pick<DegradationHolder, 'isOn'>;
   /** One bulkhead each: pages cannot take the places of grabs, nor streams those of pages. */
   readonly clients: {
@@ -28,31 +31,45 @@ export interface ShareForwarderParts {
 export class ShareForwarder {
   constructor(private readonly parts: ShareForwarderParts) {}
 
-  page(shareToken: string, userId: string | undefined): Promise<SharePage> {
+  page(shareToken: string, session: Session | undefined): Promise<SharePage> {
     this.checkToken(shareToken);
     this.checkFeature('share_pages');
-    const headers = userId === undefined ? {} : { [userHeader]: userId };
+    const headers = this.headersOf('share_pages', session);
     return this.parts.clients.reads.json({ method: 'GET', path: `/internal/v1/shares/${shareToken}`, headers });
   }
 
-  grab(shareToken: string, userId: string): Promise<GrabAnswer> {
+  grab(shareToken: string, session: Session): Promise<GrabAnswer> {
     this.checkToken(shareToken);
     this.checkFeature('grabs');
     const path = `/internal/v1/shares/${shareToken}/grab`;
-    return this.parts.clients.grabs.json({ method: 'POST', path, headers: { [userHeader]: userId } });
+    return this.parts.clients.grabs.json({ method: 'POST', path, headers: this.headersOf('grabs', session) });
   }
 
   leaderboard(eventId: string): Promise<Leaderboard> {
     this.checkEvent(eventId);
     this.checkFeature('leaderboard');
-    return this.parts.clients.reads.json({ method: 'GET', path: `/internal/v1/events/${eventId}/leaderboard` });
+    return this.parts.clients.reads.json({
+      method: 'GET',
+      path: `/internal/v1/events/${eventId}/leaderboard`,
+      headers: this.headersOf('leaderboard', undefined),
+    });
   }
 
   /** The feed of an event, as server-sent events. */
   feed(eventId: string): Promise<Readable> {
     this.checkEvent(eventId);
     this.checkFeature('feed');
-    return this.parts.clients.feeds.stream({ path: `/internal/v1/events/${eventId}/feed` }, feedSilenceMaxMs);
+    const headers = this.headersOf('feed', undefined);
+    return this.parts.clients.feeds.stream({ path: `/internal/v1/events/${eventId}/feed`, headers }, feedSilenceMaxMs);
+  }
+
+  /** Who asks, and what the share service thins by when it must: it inherits the place that the user has here. */
+  private headersOf(feature: FeatureKey, session: Session | undefined): Record<string, string> {
+    const importance = featureOf(feature).class;
+    // one whom we do not know has no luck to keep
+    if (session === undefined) return { [importanceHeader]: `${importance} ${Math.random()}` };
+    const priority = priorityOf(session.user, priorityMinute(this.parts.time.approxMs()));
+    return { [userHeader]: session.userId, [importanceHeader]: `${importance} ${priority}` };
   }
 
   private checkToken(shareToken: string): void {

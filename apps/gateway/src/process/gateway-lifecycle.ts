@@ -4,6 +4,7 @@ import type {
   OnApplicationShutdown,
   OnModuleDestroy,
 } from '@nestjs/common';
+import { admissionStepMs } from '#libs/degradation';
 import { subscribeEventsChanged, subscribeReplies } from '#libs/redis';
 import type { ReadinessCheck } from '#libs/runtime';
 import { figuresSinkOf, type GatewayParts } from '../gateway-parts.ts';
@@ -36,7 +37,8 @@ export class GatewayLifecycle
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    const { config, logger, redis, gatewayId, replies, degradation, book, sessions, upkeep, paceKeeper } = this.parts;
+    const { config, logger, redis, gatewayId, replies, degradation, book, sessions } = this.parts;
+    const { upkeep, paceKeeper, loopWatch, admissionKeeper } = this.parts;
     sessions.start(logger);
     redis.clock.start();
     if (takesMoney(config.GATEWAY_ROLE))
@@ -47,6 +49,8 @@ export class GatewayLifecycle
     if (takesShakes(config.GATEWAY_ROLE)) this.startShakes();
     upkeep.every(paceStepMs, () => paceKeeper.step());
     paceKeeper.start();
+    loopWatch.start();
+    upkeep.every(admissionStepMs, () => admissionKeeper.step());
     this.sampler.start();
     upkeep.every(sampleIntervalMs, () => this.sampler.tick());
     upkeep.every(clockIntervalMs, () => redis.clock.keepUp());
@@ -80,8 +84,9 @@ export class GatewayLifecycle
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { upkeep, producer, replies, sessions, degradation, book, links, redis } = this.parts;
+    const { upkeep, loopWatch, producer, replies, sessions, degradation, book, links, redis } = this.parts;
     upkeep.stop();
+    loopWatch.stop();
     sessions.stop();
     await producer.close(producerCloseMaxMs);
     replies.close();

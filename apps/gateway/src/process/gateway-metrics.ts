@@ -1,3 +1,4 @@
+import { shedOrder } from '#libs/degradation';
 import { Counter, createMetrics, Gauge, type Registry } from '#libs/runtime';
 import type { GatewayParts } from '../gateway-parts.ts';
 
@@ -6,6 +7,7 @@ export function gatewayMetrics(parts: GatewayParts): Registry {
   const metrics = new PlainMetrics(createMetrics('gateway'));
   describeShakes(metrics, parts);
   describeDoor(metrics, parts);
+  describeAdmission(metrics, parts);
   describeProcess(metrics, parts);
   return metrics.registry;
 }
@@ -51,6 +53,28 @@ function describeDoor(metrics: PlainMetrics, { doorkeeper, sessions }: GatewayPa
   metrics.gauge('hongbao_connections', 'open connections', () => doorkeeper.visitors.size);
   metrics.gauge('hongbao_addresses_known', 'client addresses in memory', () => doorkeeper.addressCount);
   metrics.gauge('hongbao_sessions_cached', 'verified sessions in memory', () => sessions.cachedCount);
+}
+
+function describeAdmission(metrics: PlainMetrics, { local, gate }: GatewayParts): void {
+  metrics.gauge(
+    'hongbao_admission_level',
+    'how far this process has stepped back by itself: classes refused, and the part of the next one that is',
+    () => local.level,
+  );
+  metrics.gaugeOf('hongbao_admitted_share', 'part of the users that is admitted, by class', 'class', () =>
+    shedOrder.map((name) => [name, local.shareOf(name)]),
+  );
+  metrics.totals(
+    'hongbao_requests_shed_total',
+    'requests refused because of the level, or because too many were under way; shed shakes are told to rest',
+    'class',
+    () => gate.refused,
+  );
+  metrics.gauge(
+    'hongbao_requests_under_way',
+    'requests of the router under way, opens aside',
+    () => gate.othersUnderWay,
+  );
 }
 
 function describeProcess(metrics: PlainMetrics, { openCounters, feeds, redis, pace }: GatewayParts): void {

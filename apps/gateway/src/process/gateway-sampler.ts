@@ -77,6 +77,8 @@ export class GatewaySampler {
       sessionsCached: sessions.cachedCount,
       loopDelayMs: Math.round(loopDelayMs * 10) / 10,
       pace: this.parts.pace.sample(),
+      admissionLevel: this.parts.local.level,
+      admissionSinceMs: this.parts.admissionKeeper.sinceMs,
       events: [...shakeEvents.list()].map(({ event, stock, rate }) => ({
         id: event.idText,
         shakesPerSecond: Math.round(rate.perSecond),

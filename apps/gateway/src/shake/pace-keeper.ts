@@ -24,7 +24,7 @@ export class PaceKeeper {
   /** From here on is measured. */
   start(): void {
     this.steppedAtMs = performance.now();
-    this.shakesBefore = this.shakes();
+    this.shakesBefore = this.parts.counters.total();
     this.busyBefore = performance.eventLoopUtilization();
   }
 
@@ -33,7 +33,7 @@ export class PaceKeeper {
     const nowMs = performance.now();
     const busy = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(busy, this.busyBefore);
-    const shakes = this.shakes();
+    const shakes = this.parts.counters.total();
     const { controller, takeLoads } = this.parts;
     controller.step({
       elapsedMs: nowMs - this.steppedAtMs,
@@ -44,10 +44,5 @@ export class PaceKeeper {
     this.steppedAtMs = nowMs;
     this.busyBefore = busy;
     this.shakesBefore = shakes;
-  }
-
-  private shakes(): number {
-    const { results, refused } = this.parts.counters;
-    return Object.values(results).reduce((sum, count) => sum + count, refused);
   }
 }

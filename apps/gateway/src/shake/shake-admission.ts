@@ -1,4 +1,4 @@
-import type { DegradationHolder } from '#libs/degradation';
+import type { DegradationHolder, LocalAdmission } from '#libs/degradation';
 import { priorityMinute, priorityOf, type UserHash } from '#libs/domain';
 import { stretchMaxAt } from './event-turns.ts';
 
@@ -19,6 +19,10 @@ export interface Pace {
   readonly isBehind: boolean;
 }
 
+/** What this process does by itself; see LocalAdmission. */
+export type LocalShare = Pick<LocalAdmission, 'shareOf'>;
+
+const everybody: LocalShare = { shareOf: () => 1 };
 const unpaced: Pace = { stretch: 1, deferMs: 0, isBehind: false };
 
 /** Whether a shake is drawn, and how far turns are stretched: what shakes yield to more important work, and to each other. */
@@ -26,13 +30,15 @@ export class ShakeAdmission {
   constructor(
     private readonly degradation: Pick<DegradationHolder, 'modeOf'>,
     readonly pace: Pace = unpaced,
+    private readonly local: LocalShare = everybody,
   ) {}
 
   /** False: answer `rest`. Thinning keeps the same users for a minute (libs/domain, user-priority). */
   admits(user: UserHash, nowMs: number): boolean {
     const mode = this.degradation.modeOf('shakes');
-    if (mode === 'full') return true;
-    return mode !== 'off' && priorityOf(user, priorityMinute(nowMs)) < pacedShare;
+    const share = this.local.shareOf('shake');
+    if (mode === 'full') return share >= 1 || isAmong(share, user, nowMs);
+    return mode !== 'off' && isAmong(Math.min(share, pacedShare), user, nowMs);
   }
 
   /** How far the turns of an event with this interval are stretched: never so far that somebody waits longer than ten seconds. */
@@ -40,4 +46,8 @@ export class ShakeAdmission {
     const factor = this.degradation.modeOf('shakes') === 'full' ? 1 : pacedStretch;
     return Math.min(this.pace.stretch * factor, stretchMaxAt(shakeIntervalMs));
   }
+}
+
+function isAmong(share: number, user: UserHash, nowMs: number): boolean {
+  return share > 0 && priorityOf(user, priorityMinute(nowMs)) < share;
 }

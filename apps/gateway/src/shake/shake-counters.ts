@@ -12,6 +12,12 @@ export class ShakeCounters {
   closedEarly = 0;
   private issued = new Map<number, number>();
 
+  /** All shakes that came, whatever they were told. */
+  total(): number {
+    const { hit, miss, rest, limit, not_started, over } = this.results;
+    return hit + miss + rest + limit + not_started + over + this.refused;
+  }
+
   countIssued(poolId: number): void {
     this.issued.set(poolId, (this.issued.get(poolId) ?? 0) + 1);
   }

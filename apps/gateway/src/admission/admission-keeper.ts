@@ -1,0 +1,65 @@
+import type { LocalAdmission } from '#libs/degradation';
+import type { LoopWatch } from '#libs/runtime';
+import type { OpenCounters } from '../open/open-counters.ts';
+import type { StoreTime } from '../process/store-time.ts';
+import type { PaceController } from '../shake/pace-controller.ts';
+import type { ShakeCounters } from '../shake/shake-counters.ts';
+import type { RequestGate } from './request-gate.ts';
+
+/** Replies are averaged over this many steps, a second; fewer than the minimum in that time tell nothing. */
+const replySteps = 10;
+const repliesMin = 50;
+
+export interface AdmissionKeeperParts {
+  /** False: the level stays at 0. */
+  readonly isOn: boolean;
+  readonly admission: Pick<LocalAdmission, 'step' | 'level'>;
+  readonly watch: Pick<LoopWatch, 'take'>;
+  readonly gate: RequestGate;
+  readonly shakes: ShakeCounters;
+  readonly opens: OpenCounters;
+  readonly opensInFlightMax: number;
+  readonly pace: Pick<PaceController, 'isOverloaded'>;
+  readonly time: Pick<StoreTime, 'approxMs'>;
+}
+
+/** Feeds the level with what this process measures. */
+export class AdmissionKeeper {
+  private readonly replies: { count: number; sumMs: number }[] = [];
+  private before: Record<string, number> = {};
+  /** Store-clock milliseconds since which this process has stepped back; undefined: it has not. */
+  sinceMs: number | undefined;
+
+  constructor(private readonly parts: AdmissionKeeperParts) {}
+
+  /** Each `admissionStepMs`. */
+  step(): void {
+    const { isOn, admission, watch, opens, opensInFlightMax, pace, time } = this.parts;
+    if (!isOn) return;
+    admission.step({
+      ...watch.take(),
+      requests: this.takeRequests(),
+      inFlightShare: opens.inFlight / opensInFlightMax,
+      replyMs: this.meanReplyMs(),
+      isPaceSpent: pace.isOverloaded,
+    });
+    if (admission.level === 0) this.sinceMs = undefined;
+    else this.sinceMs ??= time.approxMs();
+  }
+
+  private takeRequests(): Record<string, number> {
+    const { gate, shakes } = this.parts;
+    const totals: Record<string, number> = { ...gate.came, shake: gate.came.shake + shakes.total() };
+    const since = Object.entries(totals).map(([name, total]) => [name, total - (this.before[name] ?? 0)]);
+    this.before = totals;
+    return Object.fromEntries(since);
+  }
+
+  private meanReplyMs(): number | undefined {
+    this.replies.push(this.parts.gate.takeReplies());
+    if (this.replies.length > replySteps) this.replies.shift();
+    const count = this.replies.reduce((sum, step) => sum + step.count, 0);
+    if (count < repliesMin) return undefined;
+    return this.replies.reduce((sum, step) => sum + step.sumMs, 0) / count;
+  }
+}

@@ -1,0 +1,91 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { problemOf } from '#libs/contracts';
+import { type LocalAdmission, type ShedClass, shedOrder } from '#libs/degradation';
+import { priorityMinute, priorityOf } from '#libs/domain';
+import { type PreparedAnswer, prepareProblem, sendPrepared } from '../process/raw-answer.ts';
+import type { StoreTime } from '../process/store-time.ts';
+import type { SessionVerifier } from '../sessions/session-verifier.ts';
+import { importanceOf } from './asked-feature.ts';
+
+/** Those who were refused are not all told the same time to come back. */
+const retryAfterMs = { first: 1000, step: 250, count: 9 };
+const overloaded = Array.from({ length: retryAfterMs.count }, (_, i) =>
+  prepareProblem(problemOf('overloaded', undefined, { retryAfterMs: retryAfterMs.first + i * retryAfterMs.step })),
+);
+
+export interface RequestGateParts {
+  readonly admission: Pick<LocalAdmission, 'shareOf'>;
+  readonly sessions: Pick<SessionVerifier, 'cached'>;
+  readonly time: Pick<StoreTime, 'approxMs'>;
+  /** Requests under way that are no opens: so many places are theirs, and none of those that opens have. */
+  readonly othersUnderWayMax: number;
+  /** Uniform in [0, 1): the priority of those who have no session that was seen before. */
+  readonly random?: () => number;
+}
+
+const zeros = (): Record<ShedClass, number> =>
+  Object.fromEntries(shedOrder.map((name) => [name, 0])) as Record<ShedClass, number>;
+
+/** Whether a request of the router is answered or refused at once, by the level of this process and by what is under way. */
+export class RequestGate {
+  /** Totals since the start, by class; shakes that pass the router are not among them. */
+  readonly came = zeros();
+  readonly refused = zeros();
+  othersUnderWay = 0;
+  private replyCount = 0;
+  private replySumMs = 0;
+  private nextRefusal = 0;
+
+  constructor(private readonly parts: RequestGateParts) {}
+
+  /** False: it was refused. */
+  letIn(request: IncomingMessage, response: ServerResponse): boolean {
+    const importance = importanceOf(request.method!, request.url!);
+    if (importance === undefined) return true;
+    this.came[importance] += 1;
+    if (!this.hasRoom(importance) || !this.admits(importance, request)) {
+      this.refused[importance] += 1;
+      sendPrepared(response, this.refusal());
+      return false;
+    }
+    const enteredAtMs = performance.now();
+    if (importance !== 'open') this.othersUnderWay += 1;
+    response.once('close', () => {
+      if (importance !== 'open') this.othersUnderWay -= 1;
+      else if (response.statusCode === 200) this.countReply(performance.now() - enteredAtMs);
+    });
+    return true;
+  }
+
+  /** The opens that had an outcome since the last call, and how long they took together. */
+  takeReplies(): { readonly count: number; readonly sumMs: number } {
+    const replies = { count: this.replyCount, sumMs: this.replySumMs };
+    this.replyCount = 0;
+    this.replySumMs = 0;
+    return replies;
+  }
+
+  private countReply(tookMs: number): void {
+    this.replyCount += 1;
+    this.replySumMs += tookMs;
+  }
+
+  private hasRoom(importance: ShedClass): boolean {
+    return importance === 'open' || this.othersUnderWay < this.parts.othersUnderWayMax;
+  }
+
+  private admits(importance: ShedClass, { headers }: IncomingMessage): boolean {
+    const { admission, sessions, time, random = Math.random } = this.parts;
+    const share = admission.shareOf(importance);
+    if (share >= 1) return true;
+    const session = sessions.cached(headers.authorization);
+    // one who is not known yet has no luck to keep
+    return (session === undefined ? random() : priorityOf(session.user, priorityMinute(time.approxMs()))) < share;
+  }
+
+  private refusal(): PreparedAnswer {
+    // coprime to their count: neighbours are told times that lie apart
+    this.nextRefusal = (this.nextRefusal + 4) % overloaded.length;
+    return overloaded[this.nextRefusal]!;
+  }
+}

@@ -1,0 +1,57 @@
+import { performance } from 'node:perf_hooks';
+
+/** A timer this often shows whether the event loop is late. */
+const beatMs = 20;
+
+export interface LoopFigures {
+  readonly elapsedMs: number;
+  /** Share of that time in which the event loop was busy, 0 to 1. */
+  readonly utilisation: number;
+  /** The longest that a timer was late in that time, or is overdue by now. */
+  readonly loopDelayMs: number;
+}
+
+/**
+ * How this process's event loop is doing. `monitorEventLoopDelay` of Node tells of a delay only when it is over; who asks this one from
+ * within a long turn of the loop learns how long it has lasted.
+ */
+export class LoopWatch {
+  private timer: NodeJS.Timeout | undefined;
+  private beatAtMs = 0;
+  private takenAtMs = 0;
+  private longestMs = 0;
+  private busyBefore = performance.eventLoopUtilization();
+
+  start(): void {
+    this.beatAtMs = performance.now();
+    this.takenAtMs = this.beatAtMs;
+    this.busyBefore = performance.eventLoopUtilization();
+    this.timer = setInterval(() => this.beat(), beatMs).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  /** The figures since the last call. */
+  take(): LoopFigures {
+    const nowMs = performance.now();
+    const busy = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(busy, this.busyBefore);
+    const figures = {
+      elapsedMs: nowMs - this.takenAtMs,
+      utilisation: utilization,
+      loopDelayMs: Math.max(this.longestMs, nowMs - this.beatAtMs - beatMs, 0),
+    };
+    this.busyBefore = busy;
+    this.takenAtMs = nowMs;
+    this.longestMs = 0;
+    return figures;
+  }
+
+  private beat(): void {
+    const nowMs = performance.now();
+    this.longestMs = Math.max(this.longestMs, nowMs - this.beatAtMs - beatMs);
+    this.beatAtMs = nowMs;
+  }
+}
