@@ -2,7 +2,14 @@ import type { EventSnapshot, GrabAnswer, GrabItem, GrabOutcome } from '#libs/con
 import { findEventState, findGrab, type Pool } from '#libs/database';
 import type { DegradationHolder } from '#libs/degradation';
 import { type Claim, hasPacket, laneOfPacket, packetRefOf } from '#libs/domain';
-import { grabLane, type Lane, type LaneAddition, type LaneProducer, lookAtOutstanding } from '#libs/queue';
+import {
+  findOutstanding,
+  grabLane,
+  type Lane,
+  type LaneAddition,
+  type LaneProducer,
+  lookAtOutstanding,
+} from '#libs/queue';
 import type { RedisClient, StoreClock } from '#libs/redis';
 import { type Counter, ProblemError } from '#libs/runtime';
 import { throwLedgerProblem, throwQueueProblem } from './away.ts';
@@ -19,6 +26,8 @@ const pollAfterBaseMs = 1000;
  */
 const underWayMaxMs = 4000;
 const underWayDeferredMaxMs = 15_000;
+/** After an item was settled its reply is on its way; after so long it was lost. */
+const replyLateMaxMs = 1000;
 /** A dead letter is not put into the lane again for so long, however often its user asks: it would be bisected each time. */
 const deadRestMs = 60_000;
 
@@ -37,8 +46,12 @@ export interface GrabsParts {
 
 /** A grab that was sent to its lane: `accepted` when it is durable, then its outcome, undefined when none came in time. */
 interface GrabUnderWay {
-  readonly accepted: Promise<void>;
+  readonly accepted: Promise<Durable>;
   readonly outcome: Promise<GrabOutcome | undefined>;
+  /** It rests for a while before it is tried again. */
+  isDead: boolean;
+  /** Store-clock ms at which it was first seen to be outstanding no more. */
+  settledSinceMs: number | undefined;
 }
 
 /** Grabs: put into the packet's lane, answered by reply. */
@@ -59,7 +72,7 @@ export class Grabs {
     const nowMs = clock.nowMs();
     if (nowMs === undefined) throw new ProblemError('queue_unavailable', 'the store clock is not known');
     if (nowMs >= claim.atMs) return this.grabAfterEnd(claim, userId);
-    return this.answer(await this.wait(this.join(claim, userId, nowMs)));
+    return this.answer(await this.wait(await this.join(claim, userId, nowMs)));
   }
 
   /** Grabs under way now. */
@@ -76,21 +89,43 @@ export class Grabs {
     return own ? { outcome: 'credited', amountFen: own.amountFen, portion: own.portion } : { outcome: 'empty' };
   }
 
-  /** One item per packet and user at a time: who asks again waits for the same one. */
-  private join(claim: Claim, userId: string, nowMs: number): GrabUnderWay {
+  /**
+   * One item per packet and user at a time: who asks again waits for the same one, but only while something can come of it. One that is
+   * outstanding no more was settled, perhaps with "no grant yet"; when its reply does not come soon it is lost (invariant 6).
+   */
+  private async join(claim: Claim, userId: string, nowMs: number): Promise<GrabUnderWay> {
     const key = keyOf(claim, userId);
     const known = this.underWay.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined && (await this.canAnswer(known, claim, nowMs))) return known;
+    const current = this.underWay.get(key);
+    // somebody else asked at the same time
+    if (current !== undefined && current !== known) return current;
     if (this.underWay.size >= this.parts.limits.inFlightMax)
       throw new ProblemError('overloaded', 'too many grabs are under way');
-    const grab = this.send(claim, userId, nowMs);
+    return this.keep(key, this.send(claim, userId, nowMs));
+  }
+
+  private keep(key: string, grab: GrabUnderWay): GrabUnderWay {
     this.underWay.set(key, grab);
-    const forget = () => this.underWay.delete(key);
-    grab.outcome.then(
-      (outcome) => (outcome?.outcome === 'dead' ? setTimeout(forget, deadRestMs).unref() : forget()),
-      forget,
-    );
+    const forget = () => {
+      if (this.underWay.get(key) === grab) this.underWay.delete(key);
+    };
+    grab.outcome.then((outcome) => {
+      if (outcome?.outcome !== 'dead') return forget();
+      grab.isDead = true;
+      setTimeout(forget, deadRestMs).unref();
+    }, forget);
     return grab;
+  }
+
+  private async canAnswer(grab: GrabUnderWay, claim: Claim, nowMs: number): Promise<boolean> {
+    if (grab.isDead) return true;
+    const { jobId } = await grab.accepted;
+    const lane = this.laneOf(claim, this.eventOf(claim));
+    const outstanding = await findOutstanding(this.parts.cache, lane, [jobId]).catch(throwQueueProblem);
+    if (outstanding.has(jobId)) return true;
+    grab.settledSinceMs ??= nowMs;
+    return nowMs - grab.settledSinceMs < replyLateMaxMs;
   }
 
   private send(claim: Claim, userId: string, acceptedAtMs: number): GrabUnderWay {
@@ -106,7 +141,7 @@ export class Grabs {
       if (replied !== undefined) this.remember(claim, userId, replied);
       return replied;
     });
-    return { accepted: addition.then((added) => void durable(added)), outcome };
+    return { accepted: addition.then(durable), outcome, isDead: false, settledSinceMs: undefined };
   }
 
   private remember(claim: Claim, userId: string, outcome: GrabOutcome): void {

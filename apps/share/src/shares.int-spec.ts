@@ -4,7 +4,8 @@ import { grabAnswerSchema, sharePageSchema } from '#libs/contracts';
 import { withFeature, withTier } from '#libs/degradation';
 import { laneOfPacket, signClaim } from '#libs/domain';
 import type { LocalServer } from '#libs/localservers';
-import { addOutstanding, grabLane, removeOutstanding } from '#libs/queue';
+import { addOutstanding, countOutstanding, grabLane, removeOutstanding } from '#libs/queue';
+import { keys } from '#libs/redis';
 import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
 import { startTestRedis } from '../../../libs/localservers/src/testing.ts';
 import { eventually, firstEpoch, portions, ring, ShareService, ShareWorld } from './testing.ts';
@@ -303,6 +304,32 @@ describe('what yields', () => {
 });
 
 describe('while the lanes stand still', () => {
+  it('who asks again after a reply that was lost is in the lane again', async () => {
+    const token = world.shareToken(31, 'owner-31');
+    await world.stopLanes();
+    const quick = await ShareService.start({
+      REDIS_URL: redisServer.url,
+      DATABASE_URL: database.url,
+      GRAB_REPLY_WAIT_MS: '10',
+    });
+    const lane = grabLane(laneOfPacket(world.packetId(31), world.event.grabLaneCount));
+    expect((await quick.grab(token, 'friend')).status).toBe(202);
+    // as if it were settled: no grant yet
+    expect(await world.redis.zremrangebyrank(keys.outstanding(lane), 0, -1)).toBe(1);
+    await world.redis.del(keys.job(lane, 'wait'));
+    await world.open(31, 'owner-31');
+    // the reply may be late; then it is lost
+    await eventually(async () => {
+      expect((await quick.grab(token, 'friend')).status).toBe(202);
+      return countOutstanding(world.redis, lane);
+    }).toBe(1);
+    for (let n = 0; n < 3; n++) expect((await quick.grab(token, 'friend')).status).toBe(202);
+    expect(await countOutstanding(world.redis, lane)).toBe(1);
+    world.startLanes();
+    await eventually(async () => (await quick.grab(token, 'friend')).body.status).toBe('credited');
+    await quick.close();
+  });
+
   it('who asks again waits for the same grab: one item in the lane, however often', async () => {
     const token = world.shareToken(30, 'owner-30');
     await world.open(30, 'owner-30');
