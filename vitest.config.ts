@@ -18,7 +18,7 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { name: 'unit', include: ['{apps,libs,scripts,test}/**/*.spec.ts'], testTimeout: 20_000 },
+        test: { name: 'unit', include: ['{apps,libs,scripts,test}/**/*.spec.ts'], testTimeout: 60_000 },
       },
       {
         resolve,
@@ -29,8 +29,8 @@ export default defineConfig({
           globalSetup,
           setupFiles: ['test/setup/leaks.ts'],
           provide: modelRuns === undefined ? {} : { modelRuns: Number(modelRuns) },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

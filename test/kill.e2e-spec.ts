@@ -32,14 +32,16 @@ it('loses no acknowledged open and balances when each process is killed once', a
     const { packetId, amountFen } = outcome.packet;
     acknowledged.push({ userId, packetId, amountFen });
   };
-  const shaker = async (userId: string): Promise<void> => {
-    const client = new HongbaoClient({ baseUrl: night.stack.gatewayUrl, token: await night.session(userId) });
+  const shaker = async ([userId, token]: [string, string]): Promise<void> => {
+    const client = new HongbaoClient({ baseUrl: night.stack.gatewayUrl, token });
     const opens: Promise<void>[] = [];
     const onHit = ({ ticket }: { ticket: string }) => void opens.push(openHit(client, userId, ticket));
     await client.shakeLoop(eventId, { signal: stop.signal, onHit });
     await Promise.all(opens);
   };
-  const shakers = Array.from({ length: 150 }, (_, no) => shaker(`killer-${no}`));
+  const tokens = new Map<string, string>();
+  for (let no = 0; no < 150; no++) tokens.set(`killer-${no}`, await night.session(`killer-${no}`));
+  const shakers = [...tokens].map(shaker);
   for (const process of [...night.stack.processes]) {
     const before = acknowledged.length;
     await process.kill();
@@ -56,8 +58,8 @@ it('loses no acknowledged open and balances when each process is killed once', a
   expect(proof).toMatchObject({ balanced: true, violations: [], unclaimedFen: 0 });
   expect(acknowledged.length).toBeGreaterThan(50);
   const booked = new Map<string, number>();
-  for (const userId of new Set(acknowledged.map((entry) => entry.userId))) {
-    const { body } = await night.gateway('GET', '/v1/me/packets?limit=50', { token: await night.session(userId) });
+  for (const [userId, token] of tokens) {
+    const { body } = await night.gateway('GET', '/v1/me/packets?limit=50', { token });
     for (const packet of body.packets) booked.set(`${userId} ${packet.packetId}`, packet.amountFen);
   }
   for (const { userId, packetId, amountFen } of acknowledged)

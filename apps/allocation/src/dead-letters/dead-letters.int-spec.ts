@@ -76,16 +76,17 @@ describe('a poisonous open', () => {
     };
     await expect
       .poll(
-        async () => [...(await states())].filter(([no]) => !badNos.has(no)).every(([, s]) => s === 'closed 1'),
+        async () => [...(await states())].filter(([no]) => !badNos.has(no)).every(([, s]) => s.startsWith('closed')),
         wait,
       )
       .toBe(true);
-    for (const no of badNos) expect((await states()).get(no)).toBe('out 1');
+    for (const no of badNos) expect((await states()).get(no)).toMatch(/^out /);
 
     const [letter] = letters;
     const { packetId, userId, item } = letter!;
-    const status = () => rig.allocation.status(packetId, userId, 1);
-    const pending = { status: 'pending', acceptedAtMs: (item as { acceptedAtMs: number }).acceptedAtMs };
+    const { acceptedAtMs, epoch } = item as { acceptedAtMs: number; epoch: number };
+    const status = () => rig.allocation.status(packetId, userId, epoch);
+    const pending = { status: 'pending', acceptedAtMs };
     expect(await status()).toEqual(pending);
     expect((await rig.allocation.replay(letter!.id)).body.code).toBe('state_conflict');
     expect(await status()).toEqual(pending);
@@ -94,12 +95,12 @@ describe('a poisonous open', () => {
     expect(deadLetterSchema.parse(first!.body).outcome).toMatchObject({ outcome: 'credited' });
     expect(second!.body.outcome).toEqual(first!.body.outcome);
     expect((await rig.allocation.replay(letter!.id)).body.outcome).toEqual(first!.body.outcome);
-    expect(await status()).toMatchObject({ status: 'credited', epoch: 1 });
+    expect(await status()).toMatchObject({ status: 'credited', epoch });
     const { rows } = await rig.pool.query<{ accepted_at_ms: bigint }>(
       'SELECT accepted_at_ms FROM grants WHERE packet_id = $1',
-      [letter!.packetId],
+      [packetId],
     );
-    expect(rows).toEqual([{ accepted_at_ms: BigInt((letter!.item as { acceptedAtMs: number }).acceptedAtMs) }]);
+    expect(rows).toEqual([{ accepted_at_ms: BigInt(acceptedAtMs) }]);
     for (const { id } of letters.slice(1)) expect((await rig.allocation.replay(id)).status).toBe(200);
     expect(await rig.allocation.reconcile(String(event.id))).toMatchObject({ balanced: true, violations: [] });
     expect((await rig.allocation.replay('999999')).body.code).toBe('dead_letter_unknown');

@@ -93,7 +93,7 @@ describe('an outstanding entry without a job', () => {
 
 describe('restock', () => {
   it('issues what was not granted again and again, in rising epochs, and never beyond the end of the event', async () => {
-    const event = await rig.arm(planOf({ lastsMs: 10_000, sponsors: 1, event: shortLife }));
+    const event = await rig.arm(planOf({ lastsMs: 60_000, sponsors: 1, event: shortLife }));
     const first = await takeUntil(event, ({ epoch }) => epoch === 1, 64);
     const opened = first.filter(({ index, blockNo }) => index === 0 && blockNo < 10);
     const outcomes = await Promise.all(opened.map((packet, i) => rig.gateway.open(event, packet, `restock-${i}`)));
@@ -105,6 +105,7 @@ describe('restock', () => {
     const third = await takeUntil(event, ({ epoch }) => epoch === 3, 1);
     for (const { issueUntilMs } of [...first, ...second, ...third])
       expect(issueUntilMs).toBeLessThanOrEqual(event.endsAtMs);
+    expect((await rig.allocation.act(String(event.id), 'close')).status).toBe(200);
     await expect.poll(async () => (await rig.allocation.act(String(event.id), 'settle')).status, wait).toBe(200);
     const blocks = await blocksOf(event);
     expect(new Set(blocks.map(({ state }) => state))).toEqual(new Set(['closed']));
