@@ -47,7 +47,7 @@ export function createAllocationMetrics(registry: Registry): AllocationMetrics {
     }),
     settleRepeats: new Counter({
       name: 'hongbao_settle_repeats_total',
-      help: 'Settlement calls repeated because the database was away or in conflict.',
+      help: 'Settlement calls repeated because the database was away or in conflict, or the look at what is outstanding was too old (stale).',
       labelNames: ['kind', 'reason'],
       registers,
     }),

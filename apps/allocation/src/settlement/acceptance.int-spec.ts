@@ -72,6 +72,7 @@ it('books nothing for a grab that was answered before, when its job runs again a
 it('looks again when a statement is not sent in time, and leaves what was settled meanwhile', async () => {
   // As when the process is stopped between its look and its statement: the other consumer has taken the job over by then.
   let looks = 0;
+  let stale = 0;
   const sent: string[] = [];
   const outcomes = await settleAccepted<string, string>({
     pool: rig.pool,
@@ -84,16 +85,15 @@ it('looks again when a statement is not sent in time, and leaves what was settle
       sent.push(...rows.map(({ name }) => name));
       return rows.map(({ name }) => `settled ${name}`);
     },
+    onStale: () => (stale += 1),
   });
   expect(outcomes).toEqual([undefined, 'settled still there']);
-  expect([looks, sent]).toEqual([2, ['still there']]);
+  expect([looks, stale, sent]).toEqual([2, 1, ['still there']]);
 });
 
 it('sends nothing for entries that are all gone', async () => {
-  const settle = () => expect.unreachable();
+  const unreachable = () => expect.unreachable();
   const look = async () => new Set<string>();
-  expect(await settleAccepted<string, string>({ pool: rig.pool, entries: ['a', 'b'], look, settle })).toEqual([
-    undefined,
-    undefined,
-  ]);
+  const work = { pool: rig.pool, entries: ['a', 'b'], look, settle: unreachable, onStale: unreachable };
+  expect(await settleAccepted<string, string>(work)).toEqual([undefined, undefined]);
 });

@@ -13,6 +13,8 @@ export interface SettleAccepted<Entry, Outcome> {
   readonly look: (entries: readonly Entry[]) => Promise<ReadonlySet<Entry>>;
   /** Settles entries by statements of the connection that it gets; one outcome for each, in their order. May be called again. */
   readonly settle: (client: PoolClient, accepted: readonly Entry[]) => Promise<readonly Outcome[]>;
+  /** Told before it begins anew because a look was too old. */
+  readonly onStale: () => void;
 }
 
 /**
@@ -37,6 +39,7 @@ export async function settleAccepted<Entry, Outcome>(
       return work.entries.map((entry) => outcomeOf.get(entry));
     } catch (error) {
       if (!(error instanceof StaleLookError)) throw error;
+      work.onStale();
     }
   }
 }

@@ -112,6 +112,7 @@ export class ItemSettler<Item extends OpenItem | GrabItem, Claim, Settlement, Ou
         return found.then((entries) => new Set(asked.filter(({ entry }) => entries.has(entry))));
       },
       settle: (client, accepted) => this.settleClaims(client, accepted),
+      onStale: () => this.deps.metrics.settleRepeats.inc({ kind: this.kind.kind, reason: 'stale' }),
     });
   }
 
