@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openLog, parentDeathCommand, readLogTail } from '#libs/localservers';
+import { nodeFlagsOf } from './node-flags.ts';
 import { projectRoot } from './project-root.ts';
 
 export type ServiceSpec = {
@@ -32,12 +33,6 @@ export type StackProcess = {
   /** Ends it in order and starts it again; resolves when it is ready. */
   restart(): Promise<void>;
 };
-
-/**
- * What each service's Node is told. V8's young generation grows to 2 x 16 MB and more under load; half of it costs nothing that can be
- * measured and saves each process some 20 MB. The Dockerfile and `npm run start:gateway` say the same.
- */
-const nodeFlags = ['--max-semi-space-size=8'];
 
 const readyTimeoutMs = 90_000;
 const readyPollMs = 50;
@@ -127,14 +122,14 @@ export class ServiceProcess implements StackProcess {
   }
 
   async #launch(): Promise<void> {
-    const { app, logFile, env, isClustered } = this.#spec;
+    const { app, logFile, isClustered } = this.#spec;
     const program = join(projectRoot, 'dist', 'apps', app, 'src', 'main.js');
     if (!existsSync(program)) throw new Error(`${program} is missing: build first (npm run build)`);
     const log = await openLog(logFile);
     try {
       // A stop may have come since the decision to launch.
       if (this.#phase !== 'starting' && this.#phase !== 'running') return;
-      const { child, listens } = (isClustered ? forkClustered : forkAlone)(program, env, log.file.fd);
+      const { child, listens } = (isClustered ? forkClustered : forkAlone)(program, this.#spec, log.file.fd);
       this.#child = child;
       this.#listens = listens;
       this.#startedAtMs = Date.now();
@@ -230,17 +225,22 @@ async function askReady(url: string): Promise<string> {
 
 type Forked = { child: ChildProcess; listens: () => boolean };
 
-function forkAlone(program: string, env: Readonly<Record<string, string>>, logFd: number): Forked {
+function forkAlone(program: string, { app, env }: ServiceSpec, logFd: number): Forked {
   const { command, args } = parentDeathCommand('SIGTERM', process.execPath, []);
   const stdio: StdioOptions = ['ignore', logFd, logFd, 'ipc'];
-  const execArgv = [...args, ...nodeFlags];
+  const execArgv = [...args, ...nodeFlagsOf(app, env)];
   return { child: fork(program, [], { env, execPath: command, execArgv, stdio }), listens: () => true };
 }
 
 /** node:cluster mixes the environment of this process into that of its workers: what they are not given is taken out again. */
-function forkClustered(program: string, env: Readonly<Record<string, string>>, logFd: number): Forked {
+function forkClustered(program: string, { app, env }: ServiceSpec, logFd: number): Forked {
   cluster.schedulingPolicy = cluster.SCHED_RR;
-  cluster.setupPrimary({ exec: program, args: [], execArgv: nodeFlags, stdio: ['ignore', logFd, logFd, 'ipc'] });
+  cluster.setupPrimary({
+    exec: program,
+    args: [],
+    execArgv: nodeFlagsOf(app, env),
+    stdio: ['ignore', logFd, logFd, 'ipc'],
+  });
   const none = Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]));
   const worker = cluster.fork({ ...none, ...env });
   let listens = false;
