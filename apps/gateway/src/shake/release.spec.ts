@@ -54,12 +54,12 @@ describe('release', () => {
       const wishesOf = (packetCount: number, ...curves: ReleaseCurve[]): PoolWish[] =>
         curves.map((releaseCurve) => ({ packetCount, releaseCurve }));
       const events = [
-        nightEvent(wishesOf(14_000, 'even', 'front', 'back'), durationMs, { id: 1, ...insatiable }),
-        nightEvent(wishesOf(26_000, 'burst', stepped), durationMs, { id: 2, ...insatiable }),
+        nightEvent(wishesOf(9000, 'even', 'front', 'back'), durationMs, { id: 1, ...insatiable }),
+        nightEvent(wishesOf(17_000, 'burst', stepped), durationMs, { id: 2, ...insatiable }),
       ];
       const world = await worldOf(events, 31);
-      addCrowd(world, 5000, { temper, shares, eventId: 1 });
-      addCrowd(world, 10_000, { temper, shares, eventId: 2 });
+      addCrowd(world, 3500, { temper, shares, eventId: 1 });
+      addCrowd(world, 6500, { temper, shares, eventId: 2 });
       const pools = events.flatMap((event) => event.pools);
       const issued = new Map<number, number[]>(pools.map(({ poolId }) => [poolId, []]));
       await world.pass(waveStartsAtMs + durationMs + 10_000, () => {
@@ -137,12 +137,12 @@ describe('the last packets', () => {
     { packetCount: 1000, releaseCurve: 'burst' },
   ];
 
-  it.each([1, 2])(
-    'of tiny, slow and large pools all go out, and none stays in a hand (seed %i)',
-    async (seed) => {
+  it(
+    'of tiny, slow and large pools all go out, and none stays in a hand',
+    async () => {
       const event = nightEvent(wishes, durationMs);
-      const world = await worldOf([event], seed);
-      addCrowd(world, 8000, { temper, shares });
+      const world = await worldOf([event], 1);
+      addCrowd(world, 6000, { temper, shares });
       await world.pass(waveStartsAtMs + durationMs + 20_000);
       const ids = world.wins.map(({ poolId, blockNo, index }) => `${poolId} ${blockNo} ${index}`);
       expect(new Set(ids).size).toBe(ids.length);
@@ -163,7 +163,7 @@ describe('the last packets', () => {
     async () => {
       const event = nightEvent(wishes, durationMs);
       const world = await worldOf([event], 41, true);
-      addCrowd(world, 8000, { temper, shares });
+      addCrowd(world, 6000, { temper, shares });
       await world.pass(waveStartsAtMs + durationMs + 1000);
       for (const { poolId, packetCount } of event.pools)
         expect((packetCount - world.issued(poolId)) / packetCount, `pool ${poolId}`).toBeLessThan(leftOverShareMax);
