@@ -15,6 +15,7 @@ const { FUZZ_RUNS, FUZZ_SEED } = process.env;
 const runsPerOperation = Number(FUZZ_RUNS ?? 200);
 const fixedSeed = 20_260_217;
 const seed = Number(FUZZ_SEED ?? (FUZZ_RUNS === undefined ? fixedSeed : Date.now() % 2 ** 31));
+const storyCharsMax = 4000;
 const operationTimeoutMs = Math.max(60_000, runsPerOperation * 250);
 
 const nameOf = ({ method, path }: RouteDefinition): string => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`;
@@ -45,14 +46,29 @@ async function fuzz(
     if (answer !== undefined) onAnswer(request, answer.status);
     judge(operation, request, answer);
   });
-  await fc.assert(property, {
+  const found = await fc.check(property, {
     numRuns: runsPerOperation,
     seed,
     interruptAfterTimeLimit: operationTimeoutMs * 0.8,
     markInterruptAsFailure: true,
   });
+  if (found.failed) expect.fail(storyOf(found));
   expect((await fetch(`${baseUrl}/readyz`)).status).toBe(200);
   expect(pidsNow(), 'no process ended').toEqual(pids);
+}
+
+/** The message of what failed has the exchange, cut to what one reads; the request itself may be of megabytes. */
+function storyOf({
+  seed,
+  numRuns,
+  numShrinks,
+  interrupted,
+  errorInstance,
+}: Pick<fc.RunDetails<unknown>, 'seed' | 'numRuns' | 'numShrinks' | 'interrupted' | 'errorInstance'>): string {
+  const why =
+    errorInstance instanceof Error ? errorInstance.message : String(errorInstance ?? 'interrupted: out of time');
+  const when = `FUZZ_SEED=${seed}, run ${numRuns}, made smaller ${numShrinks} times${interrupted ? ', interrupted' : ''}`;
+  return `${when}: ${why.slice(0, storyCharsMax)}`;
 }
 
 const reconciliation = async (id: string) => (await stage.night.ops('GET', `/events/${id}/reconciliation`)).body;

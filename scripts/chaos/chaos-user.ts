@@ -12,9 +12,8 @@ import { isPassingError } from '../rehearse/patience.ts';
 import { type Random, randomOf } from '../rehearse/random.ts';
 import type { CrowdScene, Friend } from './crowd-scene.ts';
 
-/** Impatient on purpose, and never giving up by itself: the round's signal does that. */
+/** Impatient on purpose, as is the scene's `requestTimeoutMs`, and never giving up by itself: the round's signal does that. */
 const limits: Partial<ClientLimits> = {
-  requestTimeoutMs: 1500,
   backoffBaseMs: 30,
   backoffMaxMs: 300,
   retryAfterMaxMs: 250,
@@ -57,7 +56,7 @@ export class ChaosUser implements Friend {
     readonly userId: string,
     token: string,
   ) {
-    const { plan, gatewayUrls, recorder } = scene;
+    const { plan, gatewayUrls, requestTimeoutMs, recorder } = scene;
     const name = `round ${plan.round} ${userId}`;
     this.random = randomOf(plan.seed, name);
     this.signal = AbortSignal.any([scene.signal]);
@@ -68,7 +67,7 @@ export class ChaosUser implements Friend {
       return new HongbaoClient({
         baseUrl,
         token,
-        limits: { ...limits, pollsPerReopen: plan.crowd.pollsPerReopen },
+        limits: { ...limits, requestTimeoutMs, pollsPerReopen: plan.crowd.pollsPerReopen },
         random: () => random.next(),
         fetch: recorder.fetchOf(userId, gateway),
       });

@@ -63,7 +63,9 @@ describe('the coverage of the sharp cases', () => {
     const coverage = new Coverage();
     coverage.add(yes['many-lanes']);
     coverage.add(seen('database-away', []));
+    expect(coverage.add(seen('many-lanes', []))).toMatch(/^0 opens/);
     expect(coverage.missed()).toEqual(['database-away']);
     expect(coverage.lines()).toHaveLength(2);
+    expect(coverage.lines()[0]).toMatch(/^many-lanes: 2 rounds, 7 .* in 1 of them$/);
   });
 });

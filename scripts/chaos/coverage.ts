@@ -53,18 +53,26 @@ export function situationsIn(name: SharpCase, seen: Seen): number {
 
 /** Adds up over the rounds of a run. */
 export class Coverage {
-  private readonly sums = new Map<SharpCase, { rounds: number; count: number }>();
+  private readonly sums = new Map<SharpCase, { rounds: number; inRounds: number; count: number }>();
 
-  add(seen: Seen): void {
+  /** What came about in this round, in words; undefined for a random one. */
+  add(seen: Seen): string | undefined {
     const name = sharpCases.find((one) => one === seen.plan.name);
-    if (name === undefined) return;
-    const sum = this.sums.get(name) ?? { rounds: 0, count: 0 };
-    this.sums.set(name, { rounds: sum.rounds + 1, count: sum.count + situationsIn(name, seen) });
+    if (name === undefined) return undefined;
+    const sum = this.sums.get(name) ?? { rounds: 0, inRounds: 0, count: 0 };
+    const count = situationsIn(name, seen);
+    this.sums.set(name, {
+      rounds: sum.rounds + 1,
+      inRounds: sum.inRounds + Math.sign(count),
+      count: sum.count + count,
+    });
+    return `${count} ${situations[name].what}`;
   }
 
   lines(): string[] {
     return [...this.sums].map(
-      ([name, { rounds, count }]) => `${name}: ${rounds} rounds, ${count} ${situations[name].what}`,
+      ([name, { rounds, inRounds, count }]) =>
+        `${name}: ${rounds} rounds, ${count} ${situations[name].what}, in ${inRounds} of them`,
     );
   }
 

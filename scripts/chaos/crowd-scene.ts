@@ -17,6 +17,8 @@ export interface CrowdScene {
   readonly endMs: number;
   readonly sharesEndMs: number;
   readonly gatewayUrls: readonly string[];
+  /** After so long a phone asks again. */
+  readonly requestTimeoutMs: number;
   readonly recorder: Recorder;
   readonly tasks: Tasks;
   /** Aborted when nothing may be waited for any longer. */

@@ -3,6 +3,7 @@ import type { GrabItem, OpenItem } from '#libs/contracts';
 import { grabLane, type Lane, LaneWriter, openLane } from '#libs/queue';
 import { closeRedis, createRedis, keys, type RedisClient } from '#libs/redis';
 import type { FaultOf } from './round-plan.ts';
+import { RunningTime } from './running-time.ts';
 import { patiently } from './store-faults.ts';
 import type { ChaosSystem } from './system.ts';
 
@@ -31,7 +32,7 @@ export async function countActiveJobs(client: RedisClient): Promise<number> {
 
 /** Resolves when no lane has a job that waits, runs or is put off. */
 export async function awaitEmptyLanes(client: RedisClient, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
+  const time = new RunningTime();
   for (;;) {
     const counts = await patiently(() =>
       Promise.all(
@@ -43,7 +44,7 @@ export async function awaitEmptyLanes(client: RedisClient, timeoutMs: number): P
       ),
     );
     if (counts.every((count) => count === 0)) return true;
-    if (performance.now() > deadline) return false;
+    if (time.elapsedMs > timeoutMs) return false;
     await delay(lookPauseMs);
   }
 }

@@ -7,7 +7,7 @@ import { type RoundPlan, roundPlanSchema } from './round-plan.ts';
 const violationsShownMax = 20;
 
 /** One line for a round that went well. */
-export function roundLine({ plan, tookMs, counts, ledger, violations }: RoundResult): string {
+export function roundLine({ plan, tookMs, stillMs, counts, ledger, violations }: RoundResult): string {
   const seconds = tookMs / 1000;
   const per = Math.round((counts.get('requests') ?? 0) / seconds);
   const money = [...counts]
@@ -16,9 +16,10 @@ export function roundLine({ plan, tookMs, counts, ledger, violations }: RoundRes
   const repeats = Math.round((100 * (counts.get('repeats') ?? 0)) / Math.max(1, money));
   const faults = plan.faults.map(({ kind }) => kind).join(' ') || 'none';
   const verdict = violations.length === 0 ? 'ok' : `${violations.length} VIOLATIONS`;
+  const still = stillMs > 0 ? `, stood still for ${(stillMs / 1000).toFixed(1)} s` : '';
   return (
-    `${plan.name} ${plan.round}: ${verdict} in ${seconds.toFixed(1)} s, ${per} requests/s, ${repeats} % repeats, ` +
-    `${ledger.grants.length} granted, ${ledger.grabs.length} grabbed; faults: ${faults}`
+    `${plan.name} ${plan.round}: ${verdict} in ${seconds.toFixed(1)} s${still}, ${per} requests/s, ${repeats} % repeats, ` +
+    `${counts.get('shake hit') ?? 0} won, ${ledger.grants.length} granted, ${ledger.grabs.length} grabbed; faults: ${faults}`
   );
 }
 

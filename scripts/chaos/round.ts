@@ -12,6 +12,7 @@ import { awaitEmptyLanes, countFailedJobs } from './lane-faults.ts';
 import { type Ledger, readLedger } from './ledger.ts';
 import { Recorder } from './recorder.ts';
 import { losesStore, type RoundPlan } from './round-plan.ts';
+import { RunningTime } from './running-time.ts';
 import type { ChaosSystem } from './system.ts';
 
 export interface RoundResult {
@@ -19,7 +20,10 @@ export interface RoundResult {
   readonly eventId: string;
   /** Start of the event, this machine's clock. */
   readonly startMs: number;
+  /** Without `stillMs`. */
   readonly tookMs: number;
+  /** How long this process stood still meanwhile. */
+  readonly stillMs: number;
   readonly violations: readonly Violation[];
   readonly counts: ReadonlyMap<string, number>;
   readonly notes: readonly string[];
@@ -27,10 +31,19 @@ export interface RoundResult {
   readonly ledger: Ledger;
 }
 
-/** From the creation of the event to its start. */
-const leadMs = 800;
+/** From the creation of the event to its start; more when that was not enough. */
+const leadMinMs = 800;
+const leadMaxMs = 12_800;
+/** Of its first moments: a gateway may hear of it so late. */
+const lateMaxMs = 300;
 const knownMaxMs = 20_000;
 const pauseMs = 50;
+const answersMeasured = 7;
+/** People are impatient on purpose; on a machine on which everything takes long they would never hear an answer. */
+const requestTimeoutMinMs = 1500;
+const requestTimeoutMaxMs = 15_000;
+const requestTimeoutPerAnswer = 30;
+const lookMs = 200;
 /**
  * What has no outcome so long after the faults has none coming: a job is taken from a dead consumer after 9 s at most, an outstanding entry
  * without a job is dropped after 6 s, and a busy machine takes its time.
@@ -43,20 +56,33 @@ const reason = 'chaos';
 
 /** One round: an event, a crowd, faults; then everything is up, asked for, settled, and held against the books. */
 export async function runRound(system: ChaosSystem, population: Population, plan: RoundPlan): Promise<RoundResult> {
-  const startedAt = performance.now();
+  const patience = new Patience();
+  try {
+    return await playRound(system, population, plan, patience);
+  } finally {
+    patience.end();
+  }
+}
+
+async function playRound(
+  system: ChaosSystem,
+  population: Population,
+  plan: RoundPlan,
+  patience: Patience,
+): Promise<RoundResult> {
   const tokens = await population.signIn(plan.crowd.users);
-  const { eventId, startMs } = await openEvent(system, plan);
+  const { eventId, startMs, requestTimeoutMs } = await openEvent(system, plan);
   const recorder = new Recorder(system.ring);
   const notes: string[] = [];
   const defects: string[] = [];
   const note = (line: string): void => void notes.push(`${String(Date.now() - startMs).padStart(6)} ${line}`);
-  const giveUp = new AbortController();
   const { durationMs, sharesLastMs } = plan.event;
   const tasks = new Tasks();
   const endMs = startMs + durationMs;
   const times = { startMs, endMs, sharesEndMs: endMs + sharesLastMs };
-  const { signal } = giveUp;
-  const scene = { plan, eventId, ...times, gatewayUrls: system.gatewayUrls, recorder, tasks, signal };
+  const { signal } = patience;
+  const { gatewayUrls } = system;
+  const scene = { plan, eventId, ...times, gatewayUrls, requestTimeoutMs, recorder, tasks, signal };
   const count = (name: string, by?: number): void => recorder.count(name, by);
 
   const during = reportAt(system.ops, eventId, startMs + durationMs * 0.7);
@@ -64,7 +90,7 @@ export async function runRound(system: ChaosSystem, population: Population, plan
   await runFaults({ system, eventId, startMs, signal, note, count }, plan.faults);
   await system.heal();
   note('all is up');
-  const patience = setTimeout(() => giveUp.abort(), Math.max(0, times.sharesEndMs - Date.now()) + patienceMs);
+  patience.begin(Math.max(0, times.sharesEndMs - Date.now()) + patienceMs);
   const users = await living;
   note('every request has its outcome');
   await askAgain(users, askedAgain, scene);
@@ -73,7 +99,6 @@ export async function runRound(system: ChaosSystem, population: Population, plan
   note(isSettled ? 'settled' : 'not settled');
   await askAgain(users, askedAfterSettle, scene);
   if (signal.aborted) defects.push(`after ${patienceMs} ms with all up there are still requests without an outcome`);
-  clearTimeout(patience);
   await recorder.close();
 
   const ledger = await readLedger(system.pool, eventId);
@@ -87,23 +112,92 @@ export async function runRound(system: ChaosSystem, population: Population, plan
     failedJobs: await countFailedJobs(system.cache),
     defects: [...defects, ...tasks.defects, ...system.surprises.splice(0)],
   });
-  const tookMs = Math.round(performance.now() - startedAt);
-  return { plan, eventId, startMs, tookMs, violations, counts, notes, entries, ledger };
+  const { tookMs, stillMs } = patience.end();
+  return { plan, eventId, startMs, tookMs, stillMs, violations, counts, notes, entries, ledger };
 }
 
-/** Creates and arms the event; resolves when both gateways know it. */
-async function openEvent(system: ChaosSystem, plan: RoundPlan): Promise<{ eventId: string; startMs: number }> {
-  const startMs = Date.now() + leadMs;
-  const { id: eventId } = await system.ops.createEvent(eventPlanOf(plan, startMs));
-  await insist(() => system.ops.arm(eventId, reason));
-  const deadline = performance.now() + knownMaxMs;
+/** Ends what nobody waits for any longer. */
+class Patience {
+  private readonly time = new RunningTime();
+  private readonly giveUp = new AbortController();
+  private untilMs = Number.POSITIVE_INFINITY;
+  private readonly timer = setInterval(() => this.look(), lookMs).unref();
+
+  get signal(): AbortSignal {
+    return this.giveUp.signal;
+  }
+
+  begin(maxMs: number): void {
+    this.untilMs = this.time.elapsedMs + maxMs;
+  }
+
+  end(): { tookMs: number; stillMs: number } {
+    clearInterval(this.timer);
+    const { elapsedMs, stillMs } = this.time;
+    return { tookMs: Math.round(elapsedMs), stillMs: Math.round(stillMs) };
+  }
+
+  private look(): void {
+    if (this.time.elapsedMs > this.untilMs) this.giveUp.abort();
+  }
+}
+
+interface OpenEvent {
+  readonly eventId: string;
+  readonly startMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+/** An event that both gateways know when it starts: where the machine is slow just now, not the first one is. */
+async function openEvent(system: ChaosSystem, plan: RoundPlan): Promise<OpenEvent> {
+  for (let leadMs = leadMinMs; ; leadMs *= 2) {
+    const startMs = Date.now() + leadMs;
+    const { id: eventId } = await system.ops.createEvent(eventPlanOf(plan, startMs));
+    if (await isArmed(system.ops, eventId)) await awaitKnown(system, eventId);
+    const requestTimeoutMs = requestTimeoutOf(await answerMs(system, eventId));
+    if (Date.now() < startMs + lateMaxMs) return { eventId, startMs, requestTimeoutMs };
+    if (leadMs >= leadMaxMs) throw new Error(`event ${eventId} is not known ${leadMs} ms after it was made`);
+    await insist(() => system.ops.close(eventId, 'chaos: it began too early'));
+  }
+}
+
+/** False when its end is past already. */
+async function isArmed(ops: HongbaoOps, eventId: string): Promise<boolean> {
+  try {
+    await insist(() => ops.arm(eventId, reason));
+    return true;
+  } catch (error) {
+    if (error instanceof HongbaoProblemError && error.code === 'state_conflict') return false;
+    throw error;
+  }
+}
+
+/** Resolves when every gateway knows the event. */
+async function awaitKnown(system: ChaosSystem, eventId: string): Promise<void> {
+  const time = new RunningTime();
   for (const url of system.gatewayUrls) {
     while (!(await isKnownAt(`${url}/v1/events/${eventId}`))) {
-      if (performance.now() > deadline) throw new Error(`${url} does not know event ${eventId}`);
+      if (time.elapsedMs > knownMaxMs) throw new Error(`${url} does not know event ${eventId}`);
       await delay(pauseMs);
     }
   }
-  return { eventId, startMs };
+}
+
+/** How long an answer to next to nothing takes just now: the median of some. */
+async function answerMs(system: ChaosSystem, eventId: string): Promise<number> {
+  const took: number[] = [];
+  for (let ask = 0; ask < answersMeasured; ask++) {
+    const startedAt = performance.now();
+    await isKnownAt(`${system.gatewayUrls[ask % system.gatewayUrls.length]}/v1/events/${eventId}`);
+    took.push(performance.now() - startedAt);
+  }
+  return took.sort((a, b) => a - b)[Math.floor(answersMeasured / 2)]!;
+}
+
+function requestTimeoutOf(oneAnswerMs: number): number {
+  return Math.round(
+    Math.min(Math.max(requestTimeoutMinMs, requestTimeoutPerAnswer * oneAnswerMs), requestTimeoutMaxMs),
+  );
 }
 
 /** A connection that an earlier round cut may still be in the pool. */
@@ -166,8 +260,8 @@ async function reportAt(
 
 /** False when it cannot be had in time. */
 async function settle(ops: HongbaoOps, eventId: string): Promise<boolean> {
-  const deadline = performance.now() + patienceMs;
-  while (performance.now() < deadline) {
+  const time = new RunningTime();
+  while (time.elapsedMs < patienceMs) {
     try {
       if ((await ops.settle(eventId, reason)).outcome === 'settled') return true;
     } catch (error) {

@@ -17,7 +17,7 @@ export interface ChaosSummary {
 /** Databases of failing rounds that are left on disk. */
 const keptSystemsMax = 5;
 
-/** Runs all rounds on one system, which is made anew after a round that failed. */
+/** Runs all rounds that the options ask for. */
 export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosSummary> {
   say(`seed ${options.seed}`);
   const run = new ChaosRun(say);
@@ -29,7 +29,8 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
       const result = await run.round(plan);
       rounds += 1;
       violations += result?.violations.length ?? 1;
-      if (result !== undefined) coverage.add(result);
+      const situation = result && coverage.add(result);
+      if (situation !== undefined) say(`  ${situation}`);
       if (violations > 0 && options.stopsAtFirst) break;
     }
   } finally {
@@ -54,7 +55,8 @@ export async function plansOf({ cases, rounds, seed, replay }: ChaosOptions): Pr
   );
 }
 
-class ChaosRun {
+/** Rounds on one system, which is made anew after a round that failed. What there is to say of each is said line by line. */
+export class ChaosRun {
   private system: ChaosSystem | undefined;
   private population: Population | undefined;
   private kept = 0;

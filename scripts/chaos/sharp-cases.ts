@@ -17,6 +17,8 @@ interface Shape {
 
 /** From the acceptance of a last ticket to the reissue of its packet, about, beyond block and ticket life. */
 const untilReissueMs = 1200 + 900;
+/** In the first second or so of an event nothing is issued, for nobody knows the demand yet: the first blocks live through it. */
+const afterDemandMs = 1500;
 /** A stalled job is taken from its consumer after its lock and up to two looks. */
 const lockMs = 5000;
 const stalledChecksMs = 4000;
@@ -142,8 +144,15 @@ const shapes = {
   'many-lanes': (random: Random, event: EventShape): Shape => ({
     event: {
       perUserMax: random.integer(1, 3),
-      pools: Array.from({ length: 8 }, () => ({ ...event.pools[0]!, packetCount: random.integer(60, 200) })),
+      pools: Array.from({ length: 8 }, () => ({
+        ...event.pools[0]!,
+        packetCount: random.integer(60, 200),
+        releaseCurve: 'even' as const,
+      })),
+      durationMs: 5500,
+      waveMs: 4500,
       ticketTtlMs: 2500,
+      blockLifeMs: afterDemandMs,
     },
     crowd: { users: 60, withTwoPhones: 1, openTogetherMs: 900, repeats: 0.2, openedLate: 0, neverOpened: 0 },
     faults: random.chance(0.5)
@@ -151,19 +160,24 @@ const shapes = {
       : [],
   }),
 
-  /** A packet is shared and never opened; it comes back and goes to somebody else, who shares it too. */
+  /**
+   * A packet is shared and never opened; it comes back and goes to somebody else, who shares it too. So that it does, there is time for
+   * a second and a third epoch, and people have room for what they win then.
+   */
   'reclaimed-share': (random: Random, event: EventShape): Shape => ({
     event: {
-      durationMs: 6500,
-      waveMs: 1500,
+      durationMs: 8500,
+      waveMs: 3000,
       ticketTtlMs: 1000,
-      blockLifeMs: 500,
+      blockLifeMs: 900,
       reissue: 'event',
+      perUserMax: 6,
       sharesLastMs: 1500,
-      pools: event.pools.map((pool) => ({
-        ...pool,
-        packetCount: random.integer(30, 80),
+      pools: Array.from({ length: 6 }, () => ({
+        ...event.pools[0]!,
+        packetCount: random.integer(60, 120),
         sharePortions: random.integer(1, 3),
+        releaseCurve: 'even' as const,
       })),
     },
     crowd: { neverOpened: 0.5, sharedUnopened: 0.7, shared: 0.8, openedLate: 0.2 },
@@ -172,7 +186,7 @@ const shapes = {
           {
             kind: 'restart',
             target: anyOf(random, ['share', ...gatewayNames] as const),
-            atMs: random.integer(2000, 5500),
+            atMs: random.integer(2000, 7500),
           },
         ]
       : [],

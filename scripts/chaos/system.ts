@@ -33,7 +33,8 @@ import {
 
 export type ProcessName = ServiceName | ServerName;
 
-const startMaxMs = 60_000;
+const startMaxMs = 120_000;
+const startTriesMin = 3;
 const startPauseMs = 200;
 /** The controller is switched off: it would step back at the first fault, and hold back for many rounds. */
 export const fullService = { mode: 'pinned', tier: 0, reason: 'chaos' } as const;
@@ -103,7 +104,7 @@ export class ChaosSystem {
     parts.cache = createRedis('cache', redis.url, { name: applicationName, log: silentLog });
     for (const isDoor of [false, true]) {
       const due = [...parts.services].filter(([name]) => name.startsWith('gateway') === isDoor);
-      await Promise.all(due.map(([, service]) => service.start()));
+      await Promise.all(due.map(([name, service]) => insistOnStart(name, () => service.start())));
     }
     const ring = createKeyRing(keyRingSchema.parse(secrets.TICKET_KEYS));
     const ops = new HongbaoOps({ baseUrl: `http://127.0.0.1:${ports.ops}`, token: secrets.OPS_TOKEN });
@@ -156,19 +157,14 @@ export class ChaosSystem {
     await this.parts.services.get(name)!.stop();
   }
 
-  /** Starts what is down, on its old port and data, again and again until it is ready. */
+  /** Starts what is down, on its old port and data. */
   async revive(name: ProcessName): Promise<void> {
-    const deadline = performance.now() + startMaxMs;
-    while (this.down.has(name)) {
-      try {
-        await this.startOnce(name);
-        this.down.delete(name);
-      } catch (error) {
-        // A service refuses to start while the database is away: so would its supervisor try again.
-        if (performance.now() > deadline) throw new Error(`${name} does not come up again`, { cause: error });
-        await delay(startPauseMs);
-      }
-    }
+    if (!this.down.has(name)) return;
+    await insistOnStart(name, async () => {
+      if (!this.down.has(name)) return;
+      await this.startOnce(name);
+      this.down.delete(name);
+    });
   }
 
   pause(name: ProcessName): void {
@@ -248,6 +244,20 @@ async function startStores(dataDir: string, parts: Parts): Promise<{ postgres: L
   ]);
   await applyMigrations(postgres.url, join(projectRoot, 'prisma', 'migrations'));
   return { postgres, redis };
+}
+
+/** Again and again until it is ready: a service refuses to start while the database is away or slow, and so would its supervisor try again. */
+async function insistOnStart(name: ProcessName, start: () => Promise<void>): Promise<void> {
+  const deadline = performance.now() + startMaxMs;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start();
+    } catch (error) {
+      if (performance.now() > deadline && tries >= startTriesMin)
+        throw new Error(`${name} does not come up`, { cause: error });
+      await delay(startPauseMs);
+    }
+  }
 }
 
 function killParts({ services, redis, postgres, links }: Parts): void {

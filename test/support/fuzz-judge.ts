@@ -10,6 +10,9 @@ const codesForStrays = ['bad_request', 'not_found', 'too_large'];
 const insides =
   /\bat .{1,100}:\d+:\d+|node_modules|node:internal|\.ts\b|\.js\b:|dist\/|file:\/\/|\bprisma|postgres|ioredis|ECONN|SQLSTATE|\bsyntax error at|SELECT .+ FROM|(Type|Range|Reference|Syntax)Error/i;
 const errorCharsMax = 64 * 1024;
+/** Of each part of an exchange, when it is shown. */
+const shownCharsMax = 1000;
+const cut = (text: string): string => text.slice(0, shownCharsMax);
 /** Every store is up: what says that one is away is a defect in disguise, unless it was slow for once. */
 const repeatsMax = 6;
 const repeatAfterMs = 250;
@@ -32,13 +35,15 @@ export function judge(operation: Operation, request: FuzzRequest, answer: WireAn
   const fault = answer === undefined ? faultOfSilence(request) : faultOf(operation, request, answer);
   if (fault === undefined) return;
   const { method, target, headers, body } = request;
-  const asked = `${method} ${target}\n${JSON.stringify(headers)}\n${body?.toString('utf8').slice(0, 1000) ?? '(no body)'}`;
+  const asked = [`${method} ${target}`, JSON.stringify(headers), body?.toString('utf8') ?? '(no body)']
+    .map(cut)
+    .join('\n');
   throw new Error(`${operation.name}: ${fault}\n--- asked\n${asked}\n--- answered\n${shown(answer)}`);
 }
 
 function shown(answer: WireAnswer | undefined): string {
   if (answer === undefined) return 'nothing';
-  return `${answer.status} ${JSON.stringify([...answer.headers])}\n${answer.body.slice(0, 1000)}`;
+  return [`${answer.status} ${JSON.stringify([...answer.headers])}`, answer.body].map(cut).join('\n');
 }
 
 /** A tunnel is not what we are: Node ends such a connection without a word. Whoever goes on with what is no HTTP is cut off, too. */

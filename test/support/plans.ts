@@ -47,3 +47,14 @@ export function smallPlan(options: PlanOptions): EventPlanInput {
     ],
   };
 }
+
+/** As `smallPlan`, but what it has comes out evenly over the whole event: there is something to win at any time. */
+export function steadyPlan(options: PlanOptions): EventPlanInput {
+  const plan = smallPlan(options);
+  const even = plan.waves.map((wave) => ({
+    ...wave,
+    durationMs: options.durationMs,
+    pools: wave.pools.map((pool) => ({ ...pool, releaseCurve: 'even' as const })),
+  }));
+  return { ...plan, waves: even };
+}

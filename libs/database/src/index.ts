@@ -49,6 +49,7 @@ export { findPacket } from './sql/find-packet.sql.ts';
 export type { GrantRecord } from './sql/grant-record.ts';
 export { insertAuditEntry, type NewAuditEntry } from './sql/insert-audit-entry.sql.ts';
 export { type DeadLetterKind, insertDeadLetters, type NewDeadLetter } from './sql/insert-dead-letters.sql.ts';
+export { readLastIssueUntil } from './sql/last-issue-until.sql.ts';
 export { type LuckyRecord, listLuckiest } from './sql/list-luckiest.sql.ts';
 export { listPackets, type PacketPage } from './sql/list-packets.sql.ts';
 export { listReclaimable, type ReclaimCandidate } from './sql/list-reclaimable.sql.ts';

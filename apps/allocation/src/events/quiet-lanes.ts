@@ -1,7 +1,7 @@
 import type { EventRecord } from '#libs/database';
 import { grabLane, type Lane, oldestOutstandingMs, openLane } from '#libs/queue';
 import { type RedisClient, readStamp } from '#libs/redis';
-import { lastOpenMs, sharesEndMs } from './settle-time.ts';
+import { lastOpenMs, type Stocked, sharesEndMs } from './settle-time.ts';
 
 export interface BusyLane {
   readonly state: 'busy';
@@ -15,9 +15,9 @@ export type LanesState = BusyLane | { readonly state: 'quiet' } | { readonly sta
 /**
  * Whether a lane may still hold an accepted open or grab of the closed event. @throws the client's error while Redis is away.
  */
-export async function lookAtLanes(cache: RedisClient, event: EventRecord, stockLeadMs: number): Promise<LanesState> {
+export async function lookAtLanes(cache: RedisClient, event: EventRecord, stocked: Stocked): Promise<LanesState> {
   const stamp = await readStamp(cache);
-  const busy = await findBusyLane(cache, event, stockLeadMs);
+  const busy = await findBusyLane(cache, event, stocked);
   if (busy !== undefined) return busy;
   const isSameStore = stamp !== undefined && stamp === (await readStamp(cache));
   return { state: isSameStore ? 'quiet' : 'store_changed' };
@@ -27,12 +27,8 @@ export async function lookAtLanes(cache: RedisClient, event: EventRecord, stockL
  * Lanes are shared with other events, so a lane is quiet for this one when everything in it was accepted after the event's last
  * possible acceptance.
  */
-async function findBusyLane(
-  cache: RedisClient,
-  event: EventRecord,
-  stockLeadMs: number,
-): Promise<BusyLane | undefined> {
-  const lastOpen = lastOpenMs(event, stockLeadMs);
+async function findBusyLane(cache: RedisClient, event: EventRecord, stocked: Stocked): Promise<BusyLane | undefined> {
+  const lastOpen = lastOpenMs(event, stocked);
   const lanes = [
     ...lanesOf(openLane, event.openLaneCount, lastOpen),
     ...lanesOf(grabLane, event.grabLaneCount, sharesEndMs(event)),

@@ -8,6 +8,7 @@ import {
   moveEvent,
   type Pool,
   type PrismaClient,
+  readLastIssueUntil,
   settleEvent,
 } from '#libs/database';
 import { eventStateDue } from '#libs/domain';
@@ -17,7 +18,7 @@ import type { Reconciler } from '../reconciliation/reconciler.ts';
 import { conflict, type EventOutcome } from './event-outcome.ts';
 import { loadEvent } from './event-store.ts';
 import { type LanesState, lookAtLanes } from './quiet-lanes.ts';
-import { settleAtMs } from './settle-time.ts';
+import { isClosedEarly, type Stocked, settleAtMs } from './settle-time.ts';
 import type { SnapshotBoard } from './snapshot-board.ts';
 
 export interface SettleEventDeps {
@@ -75,12 +76,19 @@ export class SettleEvent {
     const nowMs = this.deps.clock.nowMs();
     if (nowMs === undefined) return { outcome: 'store_away' };
     if (event.state !== 'closed') return (await this.closeIfDue(event, nowMs)) ? 'moved' : conflict(event, 'settled');
-    const possibleAtMs = settleAtMs(event, this.deps.stockLeadMs);
+    const stocked = await this.stockedOf(event);
+    const possibleAtMs = settleAtMs(event, stocked);
     if (nowMs < possibleAtMs) {
       return { outcome: 'too_early', possibleAtMs, detail: 'tickets or shares of the event are still valid' };
     }
     // in this order: what leaves a lane as a dead letter is there when the lane is quiet
-    return (await this.refuseBusyLanes(event)) ?? this.refuseDeadLetters(event);
+    return (await this.refuseBusyLanes(event, stocked)) ?? this.refuseDeadLetters(event);
+  }
+
+  private async stockedOf(event: EventRecord): Promise<Stocked> {
+    const { pool, stockLeadMs: leadMs } = this.deps;
+    // an event that ended by the clock stocks nothing beyond its end
+    return { leadMs, issueUntilMs: isClosedEarly(event) ? await readLastIssueUntil(pool, event.id) : undefined };
   }
 
   /** A dead letter is an accepted open or grab as well: its money is not given back before somebody looked at it. */
@@ -96,8 +104,8 @@ export class SettleEvent {
     return true;
   }
 
-  private async refuseBusyLanes(event: EventRecord): Promise<EventOutcome | undefined> {
-    const lanes = await this.waitForQuietLanes(event);
+  private async refuseBusyLanes(event: EventRecord, stocked: Stocked): Promise<EventOutcome | undefined> {
+    const lanes = await this.waitForQuietLanes(event, stocked);
     if (lanes.state === 'quiet') return undefined;
     const nowMs = this.deps.clock.nowMs();
     if (nowMs === undefined || lanes.state === 'store_changed') return { outcome: 'store_away' };
@@ -106,11 +114,11 @@ export class SettleEvent {
   }
 
   /** Invariant 6: what was accepted of the event is booked before anything is refunded. */
-  private async waitForQuietLanes(event: EventRecord): Promise<LanesState> {
-    const { cache, stockLeadMs, quietWaitMaxMs } = this.deps;
+  private async waitForQuietLanes(event: EventRecord, stocked: Stocked): Promise<LanesState> {
+    const { cache, quietWaitMaxMs } = this.deps;
     const deadline = performance.now() + quietWaitMaxMs;
     for (;;) {
-      const lanes = await lookAtLanes(cache, event, stockLeadMs);
+      const lanes = await lookAtLanes(cache, event, stocked);
       if (lanes.state === 'quiet' || performance.now() >= deadline) return lanes;
       await new Promise((resolve) => setTimeout(resolve, quietPollMs));
     }

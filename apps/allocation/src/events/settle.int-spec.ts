@@ -79,6 +79,18 @@ describe('settle', () => {
     await removeOutstanding(rig.gateway.cache, grabLane(0), ['a-grab-of-another-event']);
   }, 90_000);
 
+  it('is refused until the time of the last block is past, when more was stocked while an early close was under way', async () => {
+    const event = await rig.arm(planOf({ lastsMs: 3_600_000 }));
+    await expect.poll(async () => (await rig.gateway.take(event)).length, wait).toBeGreaterThan(0);
+    expect((await rig.allocation.act(String(event.id), 'close')).body.state).toBe('closed');
+    const lastMs = Date.now() + 600_000;
+    const sql = 'UPDATE blocks SET issue_until_ms = $2 WHERE pool_id = $1 AND block_no = 0';
+    await rig.pool.query(sql, [event.pools[0]!.poolId, lastMs]);
+    const early = await settle(event);
+    expect([early.status, early.body.code]).toEqual([409, 'too_early']);
+    expect(possibleAtOf(early)).toBe(lastMs + event.ticketTtlMs + event.graceMs);
+  });
+
   it('waits while the lanes are those of a store that was emptied or replaced: they are not quiet, they are gone', async () => {
     const { event } = await playedEvent();
     await endShares(event);

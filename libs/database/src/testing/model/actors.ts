@@ -26,9 +26,11 @@ export interface Habits {
   readonly asksLanes: boolean;
   /** Are the blocks of a store that is gone retired before there is a new one? */
   readonly retiresFirst: boolean;
+  /** Is the time of all blocks waited for before an event is settled that was closed early? */
+  readonly asksBlocks: boolean;
 }
 
-export const goodHabits: Habits = { asksLanes: true, retiresFirst: true };
+export const goodHabits: Habits = { asksLanes: true, retiresFirst: true, asksBlocks: true };
 
 /** What the model found for an operation at its commit: none when it rolled back. */
 interface Found<T> {

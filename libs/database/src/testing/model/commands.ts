@@ -1,88 +1,33 @@
 import * as fc from 'fast-check';
-import { type Habits, reclaim, restock, stock } from './actors.ts';
+import { reclaim, restock, stock } from './actors.ts';
+import { closes, ends, settles } from './ends.ts';
 import { grab, openLate, recall, replay, work } from './lanes.ts';
 import { keyOf } from './reference.ts';
-import { close, settleAll, settleAtMs } from './settling.ts';
-import type { Stage } from './stage.ts';
-import { tasksMax } from './stage.ts';
+import {
+  always,
+  at,
+  carryOut,
+  faultsIn,
+  faultsOfLate,
+  hasTicket,
+  type ModelCommand,
+  type Opening,
+  open,
+  operation,
+  type Real,
+  Step,
+  text,
+  wait,
+} from './step.ts';
 import type { Ticket } from './store.ts';
-import type { Fault, Task } from './task.ts';
 import { acceptMaxMs, userCount, type World } from './world.ts';
 
-export interface Real {
-  readonly stage: Stage;
-  readonly habits: Habits;
-}
-
-export type ModelCommand = fc.AsyncCommand<World, Real>;
-
-class Step implements ModelCommand {
-  constructor(
-    private readonly what: string,
-    private readonly can: (world: World) => boolean,
-    private readonly act: (world: World, real: Real) => Promise<void> | void,
-  ) {}
-
-  check(world: World): boolean {
-    return this.can(world);
-  }
-
-  async run(world: World, real: Real): Promise<void> {
-    await this.act(world, real);
-  }
-
-  toString(): string {
-    return this.what;
-  }
-}
-
-const at = <T>(list: readonly T[], pick: number): T => list[pick % list.length]!;
-const always = () => true;
-const text = (...parts: unknown[]) =>
-  parts.map((part) => (typeof part === 'object' ? JSON.stringify(part) : part)).join(' ');
-
-/** Crash points and pauses before, in and behind the steps of an operation that has so many; half of all run through. */
-const faultsIn = (steps: number) =>
-  fc.oneof(
-    { weight: 5, arbitrary: fc.constant<Fault[]>([]) },
-    {
-      weight: 5,
-      arbitrary: fc.array(
-        fc.record({
-          at: fc.nat(steps - 1),
-          how: fc.constantFrom<Fault['how']>('hold', 'hold', 'hold', 'end', 'lose', 'cut'),
-        }),
-        { minLength: 1, maxLength: 2 },
-      ),
-    },
-  );
 const stockerSteps = 8;
 const reclaimSteps = 11;
 const laneSteps = 5;
-/** Late ones often stand between the function's work and its commit, with their locks held. */
-const faultsOfLate = fc.oneof(faultsIn(3), fc.constant<Fault[]>([{ at: 2, how: 'hold' }]));
 const pick = fc.nat(5);
 const sponsorNo = fc.nat(2);
 const user = fc.nat(userCount - 1);
-
-type Operation = (task: Task, world: World, real: Real) => Promise<void>;
-
-/** An operation of a process of its own. */
-function operation(what: string, faults: readonly Fault[], run: Operation, can: (world: World) => boolean = always) {
-  return new Step(text(what, faults), can, (world, real) =>
-    carryOut(real, what, faults, (task) => run(task, world, real)),
-  );
-}
-
-async function carryOut(
-  { stage }: Real,
-  what: string,
-  faults: readonly Fault[],
-  run: (task: Task) => Promise<void>,
-): Promise<void> {
-  if (stage.underWay.length >= tasksMax) await stage.resume(stage.underWay[0]!);
-  await stage.run(what, faults, run);
-}
 
 /** Time passes: some of it, or until just before, at or after an instant at which something changes. */
 const clock = fc
@@ -100,23 +45,8 @@ const deadlines = fc
     return new Step(text('wait for', kind, one, off), (world) => ahead(world).length > 0, act);
   });
 
-function wait(world: World, ms: number): void {
-  world.nowMs += ms;
-}
-
-type Opening = 'not' | 'now' | 'late' | 'never';
-/** `now`: its job is durable at once. `late`: within the bound that lanes keep, or not at all. `never`: an entry without a job. */
 const opening = fc.constantFrom<Opening>('not', 'now', 'now', 'now', 'now', 'late', 'never');
 const poison = fc.nat(11).map((n) => n === 0);
-
-function open(world: World, ticket: Ticket, how: Opening, isPoison: boolean): void {
-  if (how === 'not') return;
-  const acceptance = world.accept(ticket, isPoison);
-  if (how === 'late') return;
-  const job = world.jobOf(acceptance);
-  world.store.enter(job);
-  if (how === 'now') world.land(job, world.nowMs);
-}
 
 const shakes = fc
   .tuple(pick, fc.array(user, { minLength: 1, maxLength: 3 }), opening, poison)
@@ -244,7 +174,6 @@ const works = fc.tuple(pick, fc.integer({ min: 1, max: 6 }), faultsIn(laneSteps)
   ),
 );
 
-const hasTicket = (world: World) => world.tickets.length > 0;
 const latest = (world: World, one: number) => at([...world.tickets].reverse(), one);
 
 const lateOpens = fc.tuple(fc.nat(9), faultsIn(3)).map(([one, list]) => {
@@ -321,29 +250,6 @@ const resumes = pick.map(
 const kills = pick.map(
   (one) => new Step(text('kill', one), isBusy, (_, { stage }) => stage.kill(at(stage.underWay, one))),
 );
-
-const closes = faultsIn(3).map((list) => operation('close', list, close));
-const settles = faultsIn(16).map((list) =>
-  operation(
-    'settle',
-    list,
-    (task, world, { habits }) => settleAll(task, world, habits),
-    ({ reference }) => reference.state !== 'live',
-  ),
-);
-
-/** The event is closed, time passes, and while something is late it is settled. */
-const ends = fc.tuple(fc.nat(9), faultsOfLate, faultsIn(16)).map(([one, opened, settled]) => {
-  const act = async (world: World, real: Real) => {
-    await carryOut(real, 'close', [], (task) => close(task, world));
-    const late = world.unlapsed();
-    if (world.reference.closedAtMs === undefined) return;
-    wait(world, Math.max(settleAtMs(world.reference) - world.nowMs, 0));
-    await carryOut(real, 'open late', opened, (task) => openLate(task, world, at(late, one)));
-    await carryOut(real, 'settle', settled, (task) => settleAll(task, world, real.habits));
-  };
-  return new Step(text('end', one, opened, settled), (world) => world.unlapsed().length > 0, act);
-});
 
 const all = {
   clock,

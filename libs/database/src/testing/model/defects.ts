@@ -1,6 +1,6 @@
 import type { Habits } from './actors.ts';
 import type { Weights } from './commands.ts';
-import { blockLife, lateOpens, settlement } from './weights.ts';
+import { blockLife, ending, lateOpens, poisoned, settlement } from './weights.ts';
 
 /** A fault put in on purpose: in a function of the database, in a statement of an operation, or in what a process does. */
 export interface Defect {
@@ -24,6 +24,12 @@ export const defects: readonly Defect[] = [
     weights: settlement,
     in: 'process',
     habits: { asksLanes: false },
+  },
+  {
+    what: 'an event is settled by the time at which it was closed, whatever was stocked since',
+    weights: ending,
+    in: 'process',
+    habits: { asksBlocks: false },
   },
   {
     what: 'a new store is used before the blocks of the old one are retired',
@@ -61,7 +67,7 @@ export const defects: readonly Defect[] = [
   },
   {
     what: 'a reclaim ignores dead letters',
-    weights: lateOpens,
+    weights: poisoned,
     in: 'statement',
     from: "WHERE d.replayed_at IS NULL AND d.kind = 'open'",
     to: 'WHERE false',

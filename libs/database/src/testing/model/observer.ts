@@ -6,7 +6,7 @@ import type { RefBlock, Reference } from './reference.ts';
 
 /** Everything of an event that its operations change, as the database has it and as the model says, in one form. */
 interface Ledger {
-  readonly event: { readonly state: string; readonly settling: boolean };
+  readonly event: { readonly state: string; readonly settling: boolean; readonly closedAtMs: number | null };
   readonly pools: readonly unknown[];
   readonly blocks: readonly BlockRow[];
   readonly grants: readonly unknown[];
@@ -32,7 +32,8 @@ const ofPools = (column: string) => packetsOfPool(column, 'p.id');
 const sql = `
   WITH p AS (SELECT * FROM pools WHERE event_id = $1)
   SELECT
-    (SELECT json_build_object('state', state, 'settling', settling_at IS NOT NULL) FROM events WHERE id = $1) AS event,
+    (SELECT json_build_object('state', state, 'settling', settling_at IS NOT NULL,
+        'closedAtMs', (extract(epoch FROM closed_at) * 1000)::bigint) FROM events WHERE id = $1) AS event,
     (SELECT json_agg(json_build_object('id', p.id, 'next', p.next_block) ORDER BY p.id) FROM p) AS pools,
     (SELECT json_agg(json_build_object('pool', b.pool_id, 'no', b.block_no, 'epoch', b.epoch, 'state', b.state,
         'mask', encode(b.mask, 'hex'), 'until', b.issue_until_ms) ORDER BY b.pool_id, b.block_no)
@@ -111,10 +112,10 @@ const byKey = <T>(list: T[], keyOf: (one: T) => (string | bigint | number)[]): T
 };
 
 function expectedLedger(reference: Reference): Ledger {
-  const { event, state, isSettling } = reference;
+  const { event, state, isSettling, closedAtMs } = reference;
   const blocks = byKey([...reference.blocks.values()], ({ poolId, blockNo }) => [poolId, blockNo]);
   return {
-    event: { state, settling: isSettling },
+    event: { state, settling: isSettling, closedAtMs: closedAtMs ?? null },
     pools: [...event.pools].map(({ poolId }) => ({ id: poolId, next: reference.nextBlocks.get(poolId) })),
     blocks: blocks.map(rowOf),
     grants: byKey([...reference.grants], ([id]) => [id]).map(([id, grant]) => ({

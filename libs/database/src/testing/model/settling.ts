@@ -4,6 +4,7 @@ import type { PoolRecord } from '../../read/load-events.ts';
 import { beginSettlement } from '../../sql/begin-settlement.sql.ts';
 import { closeBlocks } from '../../sql/close-blocks.sql.ts';
 import { countOpenDeadLetters } from '../../sql/count-dead-letters.sql.ts';
+import { readLastIssueUntil } from '../../sql/last-issue-until.sql.ts';
 import { moveEvent } from '../../sql/move-event.sql.ts';
 import { packetsOfPool } from '../../sql/packet-range.ts';
 import { settleEvent } from '../../sql/settle-event.sql.ts';
@@ -40,9 +41,7 @@ export async function settleAll(task: Task, world: World, habits: Habits): Promi
   if (!reference.isSettling && !(await maySettle(task, world, habits))) return;
   await task.withClient(async (db) => {
     task.atCommit(() => {
-      const lost = world.undecided().filter((acceptance) => world.store.has(acceptance));
-      if (!reference.isSettling)
-        mismatch.unless([], lost, 'accepted opens that are under way when the event is settled');
+      if (!reference.isSettling) checkOver(world, nowMs);
       reference.beginSettlement();
     });
     await inTransaction(db, (client) => beginSettlement(client, { eventId, atMs: nowMs }));
@@ -67,22 +66,42 @@ export async function settleAll(task: Task, world: World, habits: Habits): Promi
   });
 }
 
+/** Nobody may hold a promise any more when an event is settled (invariants 4, 6). */
+function checkOver(world: World, nowMs: number): void {
+  const valid = world.tickets.filter(({ expiresAtMs }) => expiresAtMs > nowMs);
+  mismatch.unless([], valid, 'tickets that are valid when the event is settled');
+  const lost = world.undecided().filter((acceptance) => world.store.has(acceptance));
+  mismatch.unless([], lost, 'accepted opens that are under way when the event is settled');
+}
+
 /** As far as the clock goes. */
-export function settleAtMs(reference: Reference): number {
+export function settleAtMs(reference: Reference, { asksBlocks }: Habits): number {
+  const issueUntilMs = Math.max(...[...reference.blocks.values()].map((block) => block.issueUntilMs));
+  return settleTimeMs(reference, asksBlocks ? issueUntilMs : undefined);
+}
+
+function settleTimeMs(reference: Reference, issueUntilMs: number | undefined): number {
   const { ticketTtlMs, graceMs, sharesEndAtMs } = reference.event;
-  return settlePossibleAtMs({ closedAtMs: lastIssueMs(reference), ticketTtlMs, graceMs, sharesEndAtMs });
+  return settlePossibleAtMs({
+    closedAtMs: lastIssueMs(reference, issueUntilMs),
+    ticketTtlMs,
+    graceMs,
+    sharesEndAtMs,
+  });
 }
 
 /** A gateway that does not hear of the end issues what it holds. */
-function lastIssueMs({ closedAtMs, event }: Reference): number {
-  return closedAtMs! + stockLeadMs + event.blockLifeMs!;
+function lastIssueMs({ closedAtMs, event }: Reference, issueUntilMs = 0): number {
+  return Math.max(closedAtMs! + stockLeadMs + event.blockLifeMs!, issueUntilMs);
 }
 
 /** As in allocation: time first, then the lanes under one stamp, then the dead letters. */
 async function maySettle(task: Task, { nowMs, reference, store }: World, habits: Habits): Promise<boolean> {
-  if (reference.closedAtMs === undefined || nowMs < settleAtMs(reference)) return false;
+  if (reference.closedAtMs === undefined) return false;
   const { event } = reference;
-  const lastAcceptedMs = lastIssueMs(reference) + event.ticketTtlMs;
+  const issueUntilMs = habits.asksBlocks ? await task.withClient((db) => readLastIssueUntil(db, event.id)) : undefined;
+  if (nowMs < settleTimeMs(reference, issueUntilMs)) return false;
+  const lastAcceptedMs = lastIssueMs(reference, issueUntilMs) + event.ticketTtlMs;
   const isQuiet = await task.step(() => {
     const oldest = Array.from({ length: openLaneCount }, (_, lane) => store.oldestAcceptedMs(lane));
     if (!habits.asksLanes) return true;

@@ -30,6 +30,11 @@ export class Stage {
     return this.tasks;
   }
 
+  /** The one to go on with when too many are under way: one that is held, for the others may be waiting for its locks. */
+  next(): Task {
+    return this.tasks.find(({ state }) => state === 'held') ?? this.tasks[0]!;
+  }
+
   /** Runs an operation until it ends, is held, or waits for a lock of another one. @throws what it found wrong. */
   async run(name: string, faults: readonly Fault[], work: (task: Task) => Promise<void>): Promise<Task> {
     const { pool, onCommitted, altered = (text: string) => text } = this.options;

@@ -68,3 +68,9 @@ export const settlement: Weights = {
   settles: 30,
   ends: 8,
 };
+
+/** Little but the end: for what goes wrong there alone. */
+export const ending: Weights = { clock: 20, deadlines: 20, shakes: 60, opens: 20, stocks: 20, works: 60, ends: 20 };
+
+/** Opens that nobody can settle, and reclaims of their blocks. */
+export const poisoned: Weights = { deadlines: 20, shakes: 60, opens: 40, stocks: 20, works: 60, turns: 40, replays: 5 };
