@@ -42,6 +42,8 @@ function sayReady(stack: Stack): void {
   say(`ops token ${stack.opsToken}`);
   if (stack.demoEventId !== undefined) say(`demo event ${stack.gatewayUrl}/play?event=${stack.demoEventId}`);
   if (stack.moneyUrl !== stack.gatewayUrl) say(`money ${stack.moneyUrl}`);
+  // from when this process began, what had to be installed or built included
+  say(`started in ${(performance.now() / 1000).toFixed(1)} s`);
   say(`ready ${stack.gatewayUrl}  ops ${stack.opsUrl}`);
 }
 

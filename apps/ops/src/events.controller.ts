@@ -7,16 +7,13 @@ import {
   type Reconciliation,
 } from '#libs/contracts';
 import { eventIdMax } from '#libs/domain';
-import { ProblemError, validate } from '#libs/runtime';
+import { type InternalClient, ProblemError, validate } from '#libs/runtime';
 import { type EventList, listEvents } from './list-events.ts';
 import { opsParts } from './ops.tokens.ts';
 import { CurrentActor, ForOperators, ForViewers, OpsAuthGuard } from './ops-auth.guard.ts';
 import type { OpsParts } from './ops-parts.ts';
 import type { Actor } from './ops-tokens.ts';
 import { pageOf } from './page-query.ts';
-
-/** Settling waits for lanes to be clear and closes every block; reconciling recomputes every amount from the ledger. */
-export const longestCommandMs = 120_000;
 
 type EventAct = 'arm' | 'close' | 'settle';
 
@@ -67,22 +64,28 @@ export class EventsController {
   @HttpCode(200)
   @ForOperators()
   settle(@CurrentActor() actor: Actor, @Param('eventId') eventId: string, @Body() body: unknown): Promise<OpsEvent> {
-    return this.act('settle', actor, eventId, body, longestCommandMs);
+    return this.act('settle', actor, eventId, body, this.parts.reports);
   }
 
   @Get(':eventId/reconciliation')
   @ForViewers()
   reconciliation(@Param('eventId') eventId: string): Promise<Reconciliation> {
     const path = `/internal/v1/events/${known(eventId)}/reconciliation`;
-    return this.parts.allocation.json<Reconciliation>({ method: 'GET', path, timeoutMs: longestCommandMs });
+    // long work is not begun a second time because its answer was lost
+    return this.parts.reports.json<Reconciliation>({ method: 'GET', path, isRepeatable: false });
   }
 
-  private act(act: EventAct, actor: Actor, id: string, body: unknown, timeoutMs?: number): Promise<OpsEvent> {
+  private act(
+    act: EventAct,
+    actor: Actor,
+    id: string,
+    body: unknown,
+    link: InternalClient = this.parts.allocation,
+  ): Promise<OpsEvent> {
     const { reason } = validate(actRequestSchema, body);
     const path = `/internal/v1/events/${known(id)}/${act}`;
-    const command = { method: 'POST', path, ...(timeoutMs === undefined ? {} : { timeoutMs }) } as const;
     return this.parts.audit.perform({ actor, action: `event.${act}`, target: `event:${id}`, reason }, () =>
-      this.parts.allocation.json<OpsEvent>(command),
+      link.json<OpsEvent>({ method: 'POST', path }),
     );
   }
 }

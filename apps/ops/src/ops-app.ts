@@ -1,9 +1,8 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { opsBodyBytesMax, opsRoutes } from '#libs/contracts';
 import { createHttpApp, type Logger } from '#libs/runtime';
-import { longestCommandMs } from './events.controller.ts';
 import { opsModule } from './ops.module.ts';
-import type { OpsParts } from './ops-parts.ts';
+import { longestCommandMs, type OpsParts } from './ops-parts.ts';
 
 const document = { title: 'Hongbao operations', version: '1', routes: opsRoutes };
 

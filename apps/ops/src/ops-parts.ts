@@ -16,12 +16,16 @@ import { TierLeader } from './tier-leader.ts';
 import { TierObserver } from './tier-observer.ts';
 
 const statementTimeoutMs = 3000;
+/** Settling waits for lanes to be clear and closes every block; reconciling recomputes every amount from the ledger. */
+export const longestCommandMs = 120_000;
 /** Two for audit entries and degradation changes, a handful at a time, one for the probe. What the configuration allows beyond is for Prisma's reads. */
 const writeConnections = 3;
 
-const allocationConnectionsMax = 8;
-const allocationCallsMax = 64;
-const allocationTimeoutMs = 10_000;
+/** Operators are few: what waits for a connection, and what is asked of allocation. */
+const waitersMax = 64;
+const allocationLink = { connectionsMax: 8, callsMax: 64, timeoutMs: 10_000 };
+/** Settling and reconciling take minutes: they have sockets of their own, and take none from what is short. */
+const reportLink = { connectionsMax: 4, callsMax: 16, timeoutMs: longestCommandMs };
 
 const failuresMax = 10;
 const failureForgetMs = 6000;
@@ -33,6 +37,8 @@ export interface OpsParts {
   readonly prisma: PrismaClient;
   readonly redis: OpsRedis;
   readonly allocation: InternalClient;
+  /** The same service, for what takes minutes. */
+  readonly reports: InternalClient;
   readonly tokens: OpsTokens;
   readonly failures: FailureLimiter;
   readonly audit: Audit;
@@ -52,6 +58,7 @@ export function createOpsParts(config: OpsConfig, log: Logger): OpsParts {
   const { pool, prisma } = createDatabase(config, log);
   const events = new EventReader(redis.client, log);
   const degradation = new DegradationKeeper({ pool, prisma, redis: redis.client, log, nowMs });
+  const allocation = { baseUrl: config.ALLOCATION_URL, token: config.INTERNAL_TOKEN, dependency: 'allocation' };
   const configured = { open: config.OPEN_LANES, grab: config.GRAB_LANES };
   const lanes = new Lanes({ redis: redis.client, events, configured, nowMs });
   const monotonicMs = () => performance.now();
@@ -71,14 +78,8 @@ export function createOpsParts(config: OpsConfig, log: Logger): OpsParts {
     pool,
     prisma,
     redis,
-    allocation: new InternalClient({
-      baseUrl: config.ALLOCATION_URL,
-      token: config.INTERNAL_TOKEN,
-      dependency: 'allocation',
-      connectionsMax: allocationConnectionsMax,
-      callsMax: allocationCallsMax,
-      timeoutMs: allocationTimeoutMs,
-    }),
+    allocation: new InternalClient({ ...allocation, ...allocationLink }),
+    reports: new InternalClient({ ...allocation, ...reportLink }),
     tokens: new OpsTokens(config.OPS_TOKEN, config.OPS_VIEWER_TOKEN),
     failures: new FailureLimiter({
       failuresMax,
@@ -101,6 +102,8 @@ function createDatabase(config: OpsConfig, log: Logger): Pick<OpsParts, 'pool' |
     connectionString: config.DATABASE_URL,
     applicationName: 'ops',
     statementTimeoutMs,
+    waitersMax,
+    breaker: {},
     onIdleError: (error: Error) => log.warn({ reason: error.message }, 'an idle database connection was lost'),
   };
   const reads = Math.max(1, config.DATABASE_POOL_MAX - writeConnections);

@@ -34,10 +34,10 @@ export class OpsLifecycle implements OnApplicationBootstrap, OnModuleDestroy, On
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { degradation, tierLeader, allocation, redis, prisma, pool } = this.parts;
+    const { degradation, tierLeader, allocation, reports, redis, prisma, pool } = this.parts;
     await tierLeader.stop();
     await degradation.stop();
-    await allocation.close();
+    await Promise.all([allocation.close(), reports.close()]);
     await redis.close();
     await prisma.$disconnect();
     await pool.end();

@@ -18,8 +18,9 @@ import { ShareRedis } from './share-redis.ts';
 
 /** Reads are the first to yield: one that takes longer is given up. */
 const statementTimeoutMs = 1000;
-/** Longest wait for a connection of the pool. */
+/** Longest wait for a connection of the pool, and how many may wait: pages are bounded by themselves, the rest is late grabs. */
 const connectionTimeoutMs = 1000;
+const waitersMax = 256;
 const outcomesMax = 100_000;
 
 /** Everything this process is made of, wired by hand: the types check it, Nest only serves it. */
@@ -121,6 +122,8 @@ function createSharePool(config: ShareConfig, processId: string, log: Logger): P
     max: config.DATABASE_POOL_MAX,
     statementTimeoutMs,
     connectionTimeoutMs,
+    waitersMax,
+    breaker: {},
     onIdleError: (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'),
   });
 }

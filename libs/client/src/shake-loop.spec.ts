@@ -167,6 +167,12 @@ describe('the shake loop', () => {
     expect(end).toEqual({ end: 'aborted', shakes: 5, hits: 0 });
   });
 
+  it('ends in the same way when it is aborted before its first shake', async () => {
+    const client = await play([miss]);
+    const signal = AbortSignal.abort();
+    expect(await client.shakeLoop('7', { signal, onHit: ignore })).toEqual({ end: 'aborted', shakes: 0, hits: 0 });
+  });
+
   it('follows the addresses that the event names: shakes to one, money to the other', async () => {
     const client = await play([over]);
     const money = await startScriptedServer([answer({ balanceFen: 5, asOf: iso(startMs) })]);

@@ -1,6 +1,6 @@
 import type { EventView, ShakeAnswer } from '#libs/contracts';
 import { backoffMs } from './backoff.ts';
-import { HongbaoAnswerError, HongbaoLostError, HongbaoProblemError } from './errors.ts';
+import { HongbaoAbortedError, HongbaoAnswerError, HongbaoLostError, HongbaoProblemError } from './errors.ts';
 import { isPassing, type Reply } from './http.ts';
 import type { Pursuer } from './pursue.ts';
 
@@ -63,6 +63,11 @@ export async function runShakeLoop(shaker: Shaker, options: ShakeLoopOptions): P
   return { end: 'aborted', shakes: loop.shakes, hits: loop.hits };
 }
 
+/** The signal is looked at before the first shake: it ends the loop, it does not fail it. */
+function undefinedIfAborted(error: unknown): undefined {
+  if (!(error instanceof HongbaoAbortedError)) throw error;
+}
+
 class ShakeLoop {
   shakes = 0;
   hits = 0;
@@ -80,7 +85,8 @@ class ShakeLoop {
   async awaitStart(): Promise<void> {
     const { signal } = this.options;
     const { clock, limits } = this.shaker.pursuer;
-    const view = await this.shaker.event(signal);
+    const view = await this.shaker.event(signal).catch(undefinedIfAborted);
+    if (view === undefined) return;
     const startMs = Date.parse(view.startsAt) + view.startOffsetMs;
     while (!signal?.aborted) {
       const waitMs = startMs - this.shaker.serverNowMs();

@@ -9,6 +9,8 @@
  *   other      a fault of program or schema                                 bisect, tell somebody, and wait
  */
 
+import { poolRefusedCode } from './guarded-pool.ts';
+
 const networkCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -25,7 +27,7 @@ const networkCodes = new Set([
 /** Connection exceptions, insufficient resources, operator intervention (but cancelled statements), system errors. */
 const awayClasses = ['08', '53', '57P', '58'];
 /** A server that has become a standby refuses writes: the next connection may reach the new primary. */
-const awayStates = new Set(['25006', 'P1001', 'P1002', 'P1008', 'P1017', 'P2024']);
+const awayStates = new Set(['25006', 'P1001', 'P1002', 'P1008', 'P1017', 'P2024', poolRefusedCode]);
 
 /** Serialisation failure, deadlock, lock not available, statement timeout or cancel, transaction kept idle too long. */
 const conflictStates = new Set(['40001', '40P01', '55P03', '57014', '25P03', 'P2034']);

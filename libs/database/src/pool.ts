@@ -1,4 +1,6 @@
 import pg from 'pg';
+import type { BreakerOptions } from '#libs/isolation';
+import { GuardedPool } from './guarded-pool.ts';
 
 export type Pool = pg.Pool;
 export type PoolClient = pg.PoolClient;
@@ -20,6 +22,13 @@ export interface PoolOptions {
   /** Longest wait for a connection, new or from the pool. */
   readonly connectionTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
+  /** Statements and transactions that may wait for a connection; one more is refused at once. */
+  readonly waitersMax?: number;
+  /**
+   * For users who would rather be refused than wait: after connections could not be had again and again, nobody waits for one until a
+   * probe gets through. Absent: none, as for those who wait for as long as it takes and are few.
+   */
+  readonly breaker?: BreakerOptions;
   /** Further settings of the server for these sessions, by name; `options` in the connection string take their place. */
   readonly serverSettings?: Readonly<Record<string, number>>;
   /** Told of an idle connection that broke. The pool has dropped it; the next statement gets another one, or the error. */
@@ -27,6 +36,7 @@ export interface PoolOptions {
 }
 
 const connectionTimeoutMsDefault = 2_000;
+const waitersDefaultMax = 1000;
 const idleTimeoutMsDefault = 30_000;
 /** How much longer the client waits than the server allows: only a server that is stopped or cut off gets to it. */
 const serverAnswerMarginMs = 1_000;
@@ -42,7 +52,7 @@ const types: pg.CustomTypesConfig = {
 };
 
 /** The settings of a pool, every timeout explicit: pg's own defaults wait for ever. */
-export function poolConfig(options: PoolOptions): pg.PoolConfig {
+function poolConfig(options: PoolOptions): pg.PoolConfig {
   return {
     connectionString: options.connectionString,
     application_name: options.applicationName,
@@ -64,7 +74,8 @@ export function poolConfig(options: PoolOptions): pg.PoolConfig {
 
 /** A connection pool. Connects when first used; end it with `pool.end()`. */
 export function createPool(options: PoolOptions): Pool {
-  const pool = new pg.Pool({ ...poolConfig(options), types });
+  const { waitersMax = waitersDefaultMax, breaker } = options;
+  const pool = new GuardedPool({ ...poolConfig(options), types }, { waitersMax, breaker });
   // 'error' events without a listener end the process: from an idle connection, and from one that is checked out and breaks
   // between two statements (its next statement rejects)
   pool.on('error', (error) => options.onIdleError?.(error));

@@ -1,3 +1,4 @@
+export { BatchPace, type BatchPaceOptions } from './batch-pace.ts';
 export { grabLane, type Lane, type LaneJob, openLane } from './lane.ts';
 export * from './lane-backlog.ts';
 export {

@@ -1,8 +1,14 @@
+import { BatchPace } from './batch-pace.ts';
+
 export interface MergingBatcherOptions<Item, Outcome> {
   /** Settles items together; one outcome for each, in their order. */
   readonly settleBatch: (items: Item[]) => Promise<readonly Outcome[]>;
   readonly batchItemsMax?: number;
   readonly callsInFlightMax?: number;
+  /** Takes the place of both, and makes calls smaller and fewer while they are slow. */
+  readonly pace?: BatchPace;
+  /** Monotonic milliseconds. */
+  readonly monotonicMs?: () => number;
   /** More than this is refused; at least jobs at once × items per job of all who submit. */
   readonly itemsWaitingMax?: number;
 }
@@ -26,8 +32,9 @@ interface Group<Item, Outcome> {
  * `settleBatch` meets the same items again then, as it does when a job runs again.
  */
 export class MergingBatcher<Item, Outcome> {
-  private readonly batchItemsMax: number;
-  private readonly callsInFlightMax: number;
+  private readonly groupItemsMax: number;
+  private readonly pace: BatchPace;
+  private readonly monotonicMs: () => number;
   private readonly itemsWaitingMax: number;
   private groups: Group<Item, Outcome>[] = [];
   private itemsWaiting = 0;
@@ -35,8 +42,10 @@ export class MergingBatcher<Item, Outcome> {
   private readonly idle = new Set<() => void>();
 
   constructor(private readonly options: MergingBatcherOptions<Item, Outcome>) {
-    this.batchItemsMax = options.batchItemsMax ?? batchItemsDefaultMax;
-    this.callsInFlightMax = options.callsInFlightMax ?? callsInFlightDefaultMax;
+    const { batchItemsMax = batchItemsDefaultMax, callsInFlightMax = callsInFlightDefaultMax } = options;
+    this.pace = options.pace ?? steadyPace(batchItemsMax, callsInFlightMax);
+    this.groupItemsMax = options.pace?.itemsMost ?? batchItemsMax;
+    this.monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.itemsWaitingMax = options.itemsWaitingMax ?? itemsWaitingDefaultMax;
   }
 
@@ -47,7 +56,7 @@ export class MergingBatcher<Item, Outcome> {
    */
   async submit(items: readonly Item[]): Promise<Outcome[]> {
     if (items.length === 0) return [];
-    if (items.length > this.batchItemsMax) throw new RangeError(`a group holds at most ${this.batchItemsMax} items`);
+    if (items.length > this.groupItemsMax) throw new RangeError(`a group holds at most ${this.groupItemsMax} items`);
     if (this.itemsWaiting + items.length > this.itemsWaitingMax) {
       throw new RangeError(`over ${this.itemsWaitingMax} items wait to be settled`);
     }
@@ -70,7 +79,7 @@ export class MergingBatcher<Item, Outcome> {
   }
 
   private startCalls(): void {
-    while (this.groups.length > 0 && this.callsInFlight < this.callsInFlightMax) {
+    while (this.groups.length > 0 && this.callsInFlight < this.pace.callsInFlightMax) {
       const batch = this.groups.splice(0, this.groupsThatFit());
       const items = batch.flatMap((group) => group.items);
       this.itemsWaiting -= items.length;
@@ -85,12 +94,13 @@ export class MergingBatcher<Item, Outcome> {
     const end = this.groups.findIndex((group) => {
       if (group.isAlone) return true;
       items += group.items.length;
-      return items > this.batchItemsMax;
+      return items > this.pace.batchItemsMax;
     });
-    return end === -1 ? this.groups.length : end;
+    return end === -1 ? this.groups.length : Math.max(end, 1);
   }
 
   private async call(batch: readonly Group<Item, Outcome>[], items: Item[]): Promise<void> {
+    const startedAtMs = this.monotonicMs();
     try {
       const outcomes = await this.options.settleBatch(items);
       if (outcomes.length !== items.length) {
@@ -106,6 +116,7 @@ export class MergingBatcher<Item, Outcome> {
       else this.callAlone(batch, items.length);
     } finally {
       this.callsInFlight -= 1;
+      this.pace.tell(this.monotonicMs() - startedAtMs);
       this.startCalls();
       this.tellIdle();
     }
@@ -122,4 +133,10 @@ export class MergingBatcher<Item, Outcome> {
     for (const resolve of this.idle) resolve();
     this.idle.clear();
   }
+}
+
+/** One that nothing changes. */
+function steadyPace(itemsMax: number, callsMax: number): BatchPace {
+  const never = Number.POSITIVE_INFINITY;
+  return new BatchPace({ itemsMax, callsMax, hardMs: never, outageMs: never });
 }

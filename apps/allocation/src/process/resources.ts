@@ -1,10 +1,12 @@
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AllocationConfig } from '#libs/contracts';
 import {
   assertMigrated,
   createPool,
   createPrisma,
   createStockerPool,
+  isDatabaseAway,
   type Pool,
   type PoolOptions,
   type PrismaClient,
@@ -42,9 +44,15 @@ const moneyStatementMs = 10_000;
 /** Longest wait for one lock of settlement: other calls hold a wallet for well under a second; see `settleBatch` for longer ones. */
 const moneyLockMs = 2000;
 const readStatementMs = 3000;
+/** Reads that wait for a connection: what one gateway's bulkheads let through, with room for others. */
+const readWaitersMax = 2048;
 const reportStatementMs = 120_000;
 /** A second report waits so long for its turn. */
 const reportWaitMs = 20_000;
+
+/** How often the start asks a database that does not answer. */
+const startTriesMax = 4;
+const startPauseMs = 500;
 
 /** What this process holds open for its whole life. */
 export interface Resources {
@@ -72,7 +80,7 @@ export async function openResources(config: AllocationConfig, logger: Logger, re
   const name = `allocation-${hostname()}-${process.pid}`;
   const databases = openDatabases(config, logger);
   try {
-    await assertMigrated(databases.moneyPool, findMigrations());
+    await askWhileAway(() => assertMigrated(databases.moneyPool, findMigrations()));
   } catch (cause) {
     await closeDatabases(databases);
     throw cause;
@@ -101,6 +109,18 @@ export async function openResources(config: AllocationConfig, logger: Logger, re
     clock,
     degradation,
   };
+}
+
+/** A database that has just been started, or is busy with starting everything else, may be slow to answer for the first time. */
+async function askWhileAway(ask: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (cause) {
+      if (tries >= startTriesMax || !isDatabaseAway(cause)) throw cause;
+      await sleep(startPauseMs);
+    }
+  }
 }
 
 /** Closes everything; what uses it has ended before. */
@@ -132,7 +152,12 @@ function openDatabases(config: AllocationConfig, logger: Logger): Databases {
       max: stockerConnections,
       statementTimeoutMs: moneyStatementMs,
     }),
-    readPool: pool('read', { max: config.DATABASE_POOL_MAX - fixedConnections, statementTimeoutMs: readStatementMs }),
+    readPool: pool('read', {
+      max: config.DATABASE_POOL_MAX - fixedConnections,
+      statementTimeoutMs: readStatementMs,
+      waitersMax: readWaitersMax,
+      breaker: {},
+    }),
     reportPool: pool('report', {
       max: reportConnections,
       statementTimeoutMs: reportStatementMs,

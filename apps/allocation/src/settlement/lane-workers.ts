@@ -7,7 +7,7 @@ import {
   type OpenOutcome,
   openJobSchema,
 } from '#libs/contracts';
-import { grabLane, type Lane, LaneConsumer, MergingBatcher, openLane } from '#libs/queue';
+import { BatchPace, grabLane, type Lane, LaneConsumer, MergingBatcher, openLane } from '#libs/queue';
 import { isRedisAway } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
 import type { DeadLetterBox } from '../dead-letters/dead-letter-box.ts';
@@ -125,8 +125,7 @@ export class LaneWorkers {
     const look = (entries: readonly JobItem<Item>[]) => this.findAccepted(entries);
     return new MergingBatcher<JobItem<Item>, Outcome | undefined>({
       settleBatch: (entries) => settler.settle(entries, { bury, look, stopped: this.stopped }),
-      batchItemsMax,
-      callsInFlightMax,
+      pace: new BatchPace({ itemsMax: batchItemsMax, callsMax: callsInFlightMax }),
       itemsWaitingMax: laneCount * jobsAtOnceMax * jobItemsMax,
     });
   }

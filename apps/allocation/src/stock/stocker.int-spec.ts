@@ -1,7 +1,7 @@
 // The stocker over many pools: few transactions, faults that stay with their pool, and what came back in good measure.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { EventPlanInput } from '#libs/contracts';
-import { countReclaimed, type EventRecord, moveEvent, type PoolClient } from '#libs/database';
+import { countReclaimed, type EventRecord, moveEvent, type PoolClient, stockBlocks } from '#libs/database';
 import { exchangeStock, keys, readStamp } from '#libs/redis';
 import { AllocationRig } from '../testing/allocation-rig.ts';
 import { planOf } from '../testing/plans.ts';
@@ -132,15 +132,14 @@ describe('what came back', () => {
     const pool = { packetCount: 36_000, budgetFen: 3_600_000, releaseCurve: 'even' as const };
     const event = await liveEvent(planOf({ lastsMs: 3_600_000, sponsors: 2, event: longLife, pool }));
     const { startsAtMs, endsAtMs } = event;
-    const stocker = newStocker();
-    const stock = async (nowMs: number) => stocker.stock(await tickOf(nowMs), await rig.record(event.id));
     const poolIds = event.pools.map(({ poolId }) => poolId);
     const { cache } = rig.gateway;
     const clear = () => cache.del(...poolIds.map(keys.stock), keys.stockListed);
     const reclaimAll = () =>
       rig.pool.query("UPDATE blocks SET state = 'reclaimed' WHERE pool_id = ANY ($1) AND state = 'out'", [poolIds]);
     // ten packets a second for ten minutes, which nobody took
-    for (let ms = 0; ms <= 600_000; ms += 100_000) await stock(startsAtMs + ms);
+    const all = { upToBlock: Math.ceil(6020 / 8), countMax: 6020, issueUntilMs: startsAtMs + 600_000 };
+    await stockBlocks(client, { pools: poolIds.map((poolId) => ({ poolId, ...all })), stockedAtMs: startsAtMs });
     await reclaimAll();
     await clear();
     const taker = newStocker();

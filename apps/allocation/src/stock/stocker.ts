@@ -11,6 +11,7 @@ import {
 import { dropStock, exchangeStock, type RedisClient } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
 import type { AllocationMetrics } from '../process/metrics.ts';
+import { LateBlocks } from './late-blocks.ts';
 import { commitBlocksMax, type Filled, ShelfFiller } from './shelf-filler.ts';
 import { blocksDue, issueUntilMs, mayRestock, restockDue } from './stock-plan.ts';
 
@@ -48,6 +49,7 @@ export class Stocker {
   private readonly dropped = new Set<number>();
   /** What the pools' next blocks are since events were loaded. */
   private readonly nextBlocks = new Map<number, number>();
+  private readonly late = new LateBlocks<Shelf>();
 
   constructor(private readonly deps: StockerDeps) {
     this.filler = new ShelfFiller(deps);
@@ -87,11 +89,14 @@ export class Stocker {
     event: EventRecord,
     shelves: readonly Shelf[],
   ): Promise<Filled> {
+    const { leadMs } = this.deps;
+    const nextBlockOf = ({ poolId, nextBlock }: Shelf): number => Math.max(nextBlock, this.nextBlocks.get(poolId) ?? 0);
+    this.late.look(event, shelves, nextBlockOf, { nowMs, leadMs });
     const due = shelves.flatMap((shelf): PoolStocking[] => {
       const { poolId, wave } = shelf;
       const untilMs = issueUntilMs(event, wave, shelf, nowMs);
-      const nextBlock = Math.max(shelf.nextBlock, this.nextBlocks.get(poolId) ?? 0);
-      const upToBlock = blocksDue(wave, shelf, nowMs, this.deps.leadMs);
+      const nextBlock = nextBlockOf(shelf);
+      const upToBlock = blocksDue(wave, shelf, nowMs, leadMs) - this.late.of(poolId);
       if (untilMs === undefined || upToBlock <= nextBlock) return [];
       return [{ poolId, upToBlock, countMax: Math.min(upToBlock - nextBlock, stockPerTickMax), issueUntilMs: untilMs }];
     });

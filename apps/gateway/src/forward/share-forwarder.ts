@@ -42,7 +42,8 @@ export class ShareForwarder {
     this.checkToken(shareToken);
     this.checkFeature('grabs');
     const path = `/internal/v1/shares/${shareToken}/grab`;
-    return this.parts.clients.grabs.json({ method: 'POST', path, headers: this.headersOf('grabs', session) });
+    const headers = this.headersOf('grabs', session);
+    return this.parts.clients.grabs.json({ method: 'POST', path, headers, isRepeatable: true });
   }
 
   leaderboard(eventId: string): Promise<Leaderboard> {

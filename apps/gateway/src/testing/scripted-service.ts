@@ -12,6 +12,9 @@ export type Script = (request: SeenRequest, response: ServerResponse) => void;
 /** Another service as a gateway meets it: answers by a script that a test may change, and tells what it was asked. */
 export class ScriptedService {
   readonly seen: SeenRequest[] = [];
+  /** The most connections that were open at once. */
+  openMost = 0;
+  private openNow = 0;
   private script: Script;
   private server: Server | undefined;
   private port = 0;
@@ -33,6 +36,13 @@ export class ScriptedService {
       const seen = { method: request.method!, path: request.url!, headers: request.headers };
       this.seen.push(seen);
       this.script(seen, response);
+    });
+    server.on('connection', (socket) => {
+      this.openNow += 1;
+      this.openMost = Math.max(this.openMost, this.openNow);
+      socket.on('close', () => {
+        this.openNow -= 1;
+      });
     });
     await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
     this.port = (server.address() as AddressInfo).port;

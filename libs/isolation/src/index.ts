@@ -1,0 +1,2 @@
+export * from './breaker.ts';
+export * from './repeat-budget.ts';
