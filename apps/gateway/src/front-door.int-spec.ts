@@ -1,59 +1,8 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gatewayMetrics } from './process/gateway-metrics.ts';
 import { GatewayRig, until } from './testing/gateway-rig.ts';
+import { RawClient, shakePath } from './testing/raw-client.ts';
 import { testEvent } from './testing/test-event.ts';
-
-const path = '/v1/events/1/shake';
-
-/** A connection of one's own: requests go out as they are written, answers come as they came. */
-class RawClient {
-  received = '';
-  isClosed = false;
-  segments = 0;
-
-  private constructor(readonly socket: Socket) {
-    socket.setEncoding('latin1');
-    socket.on('data', (data: string) => {
-      this.received += data;
-      this.segments += 1;
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      this.isClosed = true;
-    });
-  }
-
-  static async to(rig: GatewayRig): Promise<RawClient> {
-    const socket = connect(Number(new URL(rig.url).port), '127.0.0.1');
-    const client = new RawClient(socket);
-    await Promise.race([once(socket, 'connect'), once(socket, 'close')]);
-    return client;
-  }
-
-  shake(token: string, headers: readonly string[] = []): void {
-    const lines = [`POST ${path} HTTP/1.1`, 'host: a', `authorization: Bearer ${token}`, ...headers];
-    this.socket.write(`${lines.join('\r\n')}\r\n\r\n`);
-  }
-
-  /** The bodies that came so far. */
-  get bodies(): { result?: string; code?: string }[] {
-    return [...this.received.matchAll(/\r\n\r\n(\{[^\r]*?\})(?=HTTP|$)/g)].map((match) => JSON.parse(match[1]!));
-  }
-
-  async answers(count: number): Promise<{ result?: string; code?: string }[]> {
-    return await until(
-      'the answers',
-      () => this.bodies,
-      (bodies) => bodies.length >= count,
-    );
-  }
-
-  async closed(): Promise<void> {
-    await until('the end of the connection', () => this.isClosed, Boolean);
-  }
-}
 
 describe('the front door', () => {
   let rig: GatewayRig;
@@ -93,7 +42,7 @@ describe('the front door', () => {
     const client = await RawClient.to(rig);
     const token = await rig.session('pipelined');
     const auth = `authorization: Bearer ${token}`;
-    const shake = `POST ${path} HTTP/1.1\r\nhost: a\r\n${auth}\r\n\r\n`;
+    const shake = `POST ${shakePath} HTTP/1.1\r\nhost: a\r\n${auth}\r\n\r\n`;
     const unknown = `POST /v1/events/77/shake HTTP/1.1\r\nhost: a\r\n${auth}\r\n\r\n`;
     const router = 'GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n';
     client.socket.write(`${shake}${unknown}${router}${shake}${unknown}`);
@@ -115,7 +64,7 @@ describe('the front door', () => {
   it('lets pages of other origins read the answer to a shake, and its refusal', async () => {
     const origin = { origin: 'https://host.example' };
     for (const token of [await rig.session('page'), 'forged']) {
-      const { headers } = await rig.call('POST', path, { token, headers: origin });
+      const { headers } = await rig.call('POST', shakePath, { token, headers: origin });
       expect(headers.get('access-control-allow-origin')).toBe('*');
       expect(headers.get('access-control-expose-headers')).toBe('retry-after');
     }
@@ -127,7 +76,7 @@ describe('the front door', () => {
     await long.closed();
     expect(long.received).toMatch(/^HTTP\/1.1 400/);
     const slow = await RawClient.to(rig);
-    slow.socket.write(`POST ${path} HTTP/1.1\r\nhost: a\r\n`);
+    slow.socket.write(`POST ${shakePath} HTTP/1.1\r\nhost: a\r\n`);
     await slow.closed();
     // nothing may be wrong with it: see refuseMalformed in libs/runtime
     expect(slow.received).toBe('');

@@ -6,6 +6,7 @@ import { sweepMs } from './abuse/still-connections.ts';
 import type { RequestGate } from './admission/request-gate.ts';
 import { answerCrossOrigin } from './process/cross-origin.ts';
 import { closeAfter, prepareProblem, sendPrepared } from './process/raw-answer.ts';
+import { whenOver } from './process/when-over.ts';
 
 /** All headers of a request: a full X-Shake-State has 6 KB, a session token up to 4 KB. */
 const headerBytesMax = 16 * 1024;
@@ -30,13 +31,14 @@ type RouterHandler = (request: IncomingMessage, response: ServerResponse) => voi
 
 /**
  * The HTTP server: its limits, the routes that stand in front of the router, and its end. What is done per request for every route is
- * here, so this is hot: whatever only the router's requests need is in `route`.
+ * here, so this is hot: whatever shakes do not need is in `route`.
  */
 export class FrontDoor {
   private server: Server | undefined;
   private frontHandler: FrontHandler = () => false;
+  private checkedHandler: FrontHandler = () => false;
   private isDraining = false;
-  /** Answers that the router owes. */
+  /** Answers that are owed by the router, or in its place. */
   private readonly underWay = new Set<ServerResponse>();
   private whenQuiet: (() => void) | undefined;
 
@@ -71,6 +73,16 @@ export class FrontDoor {
   /** Sets what is answered in front of the router. */
   serve(frontHandler: FrontHandler): void {
     this.frontHandler = frontHandler;
+  }
+
+  /** Sets what is answered behind the checks that the router's requests pass, in its place. */
+  serveChecked(checkedHandler: FrontHandler): void {
+    this.checkedHandler = checkedHandler;
+  }
+
+  /** At most so many connections from now on; who comes when there are more is closed at once. */
+  limitConnections(count: number): void {
+    if (this.server !== undefined) this.server.maxConnections = Math.min(Math.max(count, 1), connectionsMax);
   }
 
   /** Accepts no more connections; every answer from now on ends its own. */
@@ -108,11 +120,11 @@ export class FrontDoor {
     }
     if (!this.gate.letIn(request, response)) return;
     this.underWay.add(response);
-    response.once('close', () => {
+    whenOver(response, () => {
       this.underWay.delete(response);
       if (response.statusCode === 401) this.doorkeeper.countFailedSession(request);
       if (this.underWay.size === 0) this.whenQuiet?.();
     });
-    router(request, response);
+    if (!this.checkedHandler(request, response)) router(request, response);
   }
 }

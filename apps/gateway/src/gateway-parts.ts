@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { type GatewayConfig, type OpenItem, type OpenOutcome, openReplySchema } from '#libs/contracts';
 import { DegradationHolder, LocalAdmission } from '#libs/degradation';
@@ -15,6 +16,8 @@ import {
 import { InternalClient, type Logger, LoopWatch } from '#libs/runtime';
 import { Doorkeeper } from './abuse/doorkeeper.ts';
 import { AdmissionKeeper } from './admission/admission-keeper.ts';
+import { LineShedder } from './admission/line-shedder.ts';
+import { LoopBreath } from './admission/loop-breath.ts';
 import { RequestGate } from './admission/request-gate.ts';
 import { EventBook } from './events/event-book.ts';
 import { EventsService } from './events/events.service.ts';
@@ -22,6 +25,7 @@ import { FeedStreams } from './forward/feed-streams.ts';
 import { ShareForwarder } from './forward/share-forwarder.ts';
 import { FrontDoor } from './front-door.ts';
 import { LateTickets } from './open/late-tickets.ts';
+import { OpenHandler } from './open/open.handler.ts';
 import { OpenCounters } from './open/open-counters.ts';
 import { OpensService } from './open/opens.service.ts';
 import { LedgerReads } from './packets/ledger-reads.ts';
@@ -60,6 +64,13 @@ const othersUnderWayMax =
   feedLink.callsMax +
   ownAnswersMax;
 
+/**
+ * Requests that wait longer than this until they are read are too many: connections are let go of. An open is read, queued and answered,
+ * three waits, so where opens are among them it is a third of the time in which one is answered at once. Where there are only shakes it is
+ * nearly what a phone waits: who is let go of comes back over a new connection, dearer than ten shakes.
+ */
+const requestWaitMaxMs = { all: 300, shake: 1500, money: Number.POSITIVE_INFINITY } as const;
+
 /** Changes are pushed; a push that was lost is made up for within this. Each gateway's polls are part of what a shake costs in Redis. */
 const degradationPollMs = 5000;
 
@@ -91,6 +102,7 @@ export function createGatewayParts(config: GatewayConfig, logger: Logger) {
   const money = moneyParts(base, shaking.shakeEvents, links);
   const forwarder = new ShareForwarder({ ...base, clients: links });
   const loopWatch = new LoopWatch();
+  const loopBreath = new LoopBreath(loopWatch);
   const admissionKeeper = new AdmissionKeeper({
     isOn: config.LOCAL_ADMISSION === 'on',
     admission: base.local,
@@ -101,8 +113,10 @@ export function createGatewayParts(config: GatewayConfig, logger: Logger) {
     opensInFlightMax: config.OPENS_IN_FLIGHT_MAX,
     pace: shaking.pace,
     time: base.time,
+    lines: base.lines,
+    door: base.frontDoor,
   });
-  return { ...base, ...shaking, ...money, guests, events, links, forwarder, loopWatch, admissionKeeper };
+  return { ...base, ...shaking, ...money, guests, events, links, forwarder, loopWatch, loopBreath, admissionKeeper };
 }
 
 interface Base {
@@ -117,6 +131,8 @@ interface Base {
   readonly sessions: SessionVerifier;
   readonly doorkeeper: Doorkeeper;
   readonly local: LocalAdmission;
+  readonly lines: LineShedder<Socket>;
+  readonly frontDoor: FrontDoor;
 }
 
 /** Who comes in, and how. */
@@ -125,8 +141,9 @@ function admissionParts(config: GatewayConfig, redis: RedisLinks) {
   const sessions = new SessionVerifier(config);
   const doorkeeper = new Doorkeeper(config, (authorization) => sessions.knows(authorization));
   const local = new LocalAdmission();
-  const gate = new RequestGate({ admission: local, sessions, time, othersUnderWayMax });
-  return { time, sessions, doorkeeper, local, gate, frontDoor: new FrontDoor(doorkeeper, gate) };
+  const lines = new LineShedder(doorkeeper.visitors, requestWaitMaxMs[config.GATEWAY_ROLE]);
+  const gate = new RequestGate({ admission: local, sessions, time, othersUnderWayMax, lines });
+  return { time, sessions, doorkeeper, local, lines, gate, frontDoor: new FrontDoor(doorkeeper, gate) };
 }
 
 function degradationOf(redis: RedisLinks, logger: Logger): DegradationHolder {
@@ -143,7 +160,8 @@ function degradationOf(redis: RedisLinks, logger: Logger): DegradationHolder {
   });
 }
 
-function shakeParts({ config, logger, redis, ring, time, degradation, book, sessions, doorkeeper, local }: Base) {
+function shakeParts(base: Base) {
+  const { config, logger, redis, ring, time, degradation, book, sessions, doorkeeper, local, lines } = base;
   const upkeep = new Upkeep(() => performance.now());
   const pace = new PaceController();
   const admission = new ShakeAdmission(degradation, pace, local);
@@ -156,6 +174,7 @@ function shakeParts({ config, logger, redis, ring, time, degradation, book, sess
     shakes,
     counters: shakeCounters,
     doorkeeper,
+    lines,
     logger,
   });
   const stockHolder = new StockHolder({
@@ -204,8 +223,8 @@ function moneyParts(
   const ledger = new LedgerReads(links, base.degradation, () => performance.now());
   const answers = new PacketAnswers({
     ...base,
-    onCredited: (userId, packet, sponsorNo) =>
-      shakeEvents.markOpened(packet.eventId, userId, BigInt(packet.packetId), sponsorNo),
+    onCredited: (userId, { eventId, packetId, sponsorNo }) =>
+      shakeEvents.markOpened(eventId, userId, packetId, sponsorNo),
   });
   const openCounters = new OpenCounters();
   const limits = {
@@ -218,9 +237,10 @@ function moneyParts(
     acceptMaxMs: limits.acceptMaxMs,
   });
   const opens = new OpensService({ ...base, producer, ledger, answers, lateTickets, counters: openCounters, limits });
+  const openHandler = new OpenHandler({ ...base, opens });
   const packets = new PacketsService({ ...base, ledger, answers });
   const shareTokens = new ShareTokensService({ ...base, ledger });
-  return { replies, producer, ledger, answers, openCounters, opens, packets, shareTokens };
+  return { replies, producer, ledger, answers, openCounters, openHandler, packets, shareTokens };
 }
 
 /** Where the sampler's figures go. */

@@ -8,8 +8,6 @@ import { FeedStreams } from './forward/feed-streams.ts';
 import { ForwardController } from './forward/forward.controller.ts';
 import { ShareForwarder } from './forward/share-forwarder.ts';
 import type { GatewayParts } from './gateway-parts.ts';
-import { OpenController } from './open/open.controller.ts';
-import { OpensService } from './open/opens.service.ts';
 import { PacketsController } from './packets/packets.controller.ts';
 import { PacketsService } from './packets/packets.service.ts';
 import { PlayController, playPageToken, type ServedPage } from './play/play.controller.ts';
@@ -28,9 +26,9 @@ class PartsModule {}
 class GatewayModule {}
 
 const everywhere: Type[] = [SessionsController, EventsController, PlayController];
-const moneyControllers: Type[] = [OpenController, PacketsController, ShareController, ForwardController];
+const moneyControllers: Type[] = [PacketsController, ShareController, ForwardController];
 
-/** What each role serves; the shake route, which stands in front of the router, is started by the lifecycle. */
+/** What each role serves; shakes and opens, which stand in front of the router, are started by the lifecycle. */
 export const controllersByRole: Readonly<Record<GatewayConfig['GATEWAY_ROLE'], readonly Type[]>> = {
   all: [...everywhere, ...moneyControllers],
   shake: everywhere,
@@ -45,7 +43,6 @@ export function gatewayModule(parts: GatewayParts): DynamicModule {
     { provide: SessionVerifier, useValue: parts.sessions },
     { provide: GuestSessionsService, useValue: parts.guests },
     { provide: EventsService, useValue: parts.events },
-    { provide: OpensService, useValue: parts.opens },
     { provide: PacketsService, useValue: parts.packets },
     { provide: ShareTokensService, useValue: parts.shareTokens },
     { provide: ShareForwarder, useValue: parts.forwarder },

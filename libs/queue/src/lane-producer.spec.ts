@@ -41,7 +41,7 @@ describe('LaneBuffer', () => {
     const taken = buffer.take(2);
     expect(taken.map(({ item }) => item)).toEqual([1, 2]);
     expect(buffer.size).toBe(1);
-    for (const { item, settle } of [...taken, ...buffer.take(2)]) settle(`done ${item}`);
+    for (const waiting of [...taken, ...buffer.take(2)]) waiting.settle(`done ${waiting.item}`);
     expect(await Promise.all(answers)).toEqual(['done 1', 'done 2', 'done 3']);
     expect(vi.getTimerCount()).toBe(0);
   });

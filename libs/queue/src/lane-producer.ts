@@ -65,6 +65,11 @@ const jobsUnansweredFew = 8;
 /** … and from which on it is far behind. */
 const jobsUnansweredMany = 40;
 
+const unavailable = { status: 'queue_unavailable' } as const;
+const tooLate = { status: 'too_late' } as const;
+const bufferFull = { status: 'buffer_full' } as const;
+const late = { whileWaiting: tooLate, whenTaken: unavailable };
+
 /** How long to gather a job: from `minMs` to `maxMs` as the replies of a lane fall behind. */
 export function lingerMs(jobsUnanswered: number, minMs: number, maxMs: number): number {
   const behind = (jobsUnanswered - jobsUnansweredFew) / (jobsUnansweredMany - jobsUnansweredFew);
@@ -116,18 +121,15 @@ export class LaneProducer<Item extends { readonly acceptedAtMs: number }, Outcom
    * time is over. An item whose time passes while it waits is not enqueued any more, and one that waits on its way to Redis is refused
    * there.
    */
-  async add(lane: Lane, item: Item, deadlineMs: number): Promise<LaneAddition<Outcome>> {
+  add(lane: Lane, item: Item, deadlineMs: number): Promise<LaneAddition<Outcome>> {
     const nowMs = this.options.clock.nowMs();
-    if (this.isClosed || nowMs === undefined) return { status: 'queue_unavailable' };
-    if (deadlineMs <= nowMs) return { status: 'too_late' };
+    if (this.isClosed || nowMs === undefined) return Promise.resolve(unavailable);
+    if (deadlineMs <= nowMs) return Promise.resolve(tooLate);
     const state = this.stateOf(lane);
-    if (state.buffer.size >= this.laneBufferItemsMax) return { status: 'buffer_full' };
-    const addition = state.buffer.add({ item, deadlineMs }, deadlineMs - nowMs, {
-      whileWaiting: { status: 'too_late' },
-      whenTaken: { status: 'queue_unavailable' },
-    });
+    if (state.buffer.size >= this.laneBufferItemsMax) return Promise.resolve(bufferFull);
+    const addition = state.buffer.add({ item, deadlineMs }, deadlineMs - nowMs, late);
     this.schedule(lane, state);
-    return await addition;
+    return addition;
   }
 
   load(): LaneProducerLoad {
@@ -199,13 +201,13 @@ export class LaneProducer<Item extends { readonly acceptedAtMs: number }, Outcom
       const isAccepted = await this.writer.write(lane, jobId, items, deadlineMs);
       if (!isAccepted) slot?.close();
       for (const [position, waiting] of batch.entries()) {
-        if (!isAccepted) waiting.settle({ status: 'too_late' });
+        if (!isAccepted) waiting.settle(tooLate);
         // an acknowledgement that was read late says nothing about now: the entry may have been dropped as an orphan since
-        else waiting.settle(waiting.isLate() ? { status: 'queue_unavailable' } : durable(jobId, position, slot));
+        else waiting.settle(waiting.isLate() ? unavailable : new Durable(jobId, position, slot));
       }
     } catch (error) {
       slot?.close();
-      for (const waiting of batch) waiting.settle({ status: 'queue_unavailable' });
+      for (const waiting of batch) waiting.settle(unavailable);
       this.logFailure(lane, error);
     } finally {
       state.addsInFlight -= 1;
@@ -228,17 +230,18 @@ export class LaneProducer<Item extends { readonly acceptedAtMs: number }, Outcom
   }
 }
 
-function durable<Outcome>(
-  jobId: string,
-  position: number,
-  slot: ReplySlot<Outcome> | undefined,
-): DurableAddition<Outcome> {
-  return {
-    status: 'durable',
-    jobId,
-    position,
-    whenReplied: async (waitMs) => await slot?.outcomeAt(position, waitMs),
-  };
+class Durable<Outcome> implements DurableAddition<Outcome> {
+  readonly status = 'durable';
+
+  constructor(
+    readonly jobId: string,
+    readonly position: number,
+    private readonly slot: ReplySlot<Outcome> | undefined,
+  ) {}
+
+  whenReplied(waitMs: number): Promise<Outcome | undefined> {
+    return this.slot === undefined ? Promise.resolve(undefined) : this.slot.outcomeAt(this.position, waitMs);
+  }
 }
 
 async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Log, Reply } from '#libs/redis';
+import { Alarm } from './alarm.ts';
 
 export interface ReplyRegistryOptions<Outcome> {
   readonly replySchema: z.ZodType<Reply<Outcome>>;
@@ -13,11 +14,19 @@ export interface ReplyRegistryOptions<Outcome> {
 const jobsDefaultMax = 16_384;
 const jobTtlDefaultMs = 15_000;
 
+interface Waiting<Outcome> {
+  readonly position: number;
+  readonly endsAtMs: number;
+  readonly resolve: (outcome: Outcome | undefined) => void;
+}
+
 /** The place where the reply to one job arrives; made before the job is enqueued, so that no reply can be too early. */
 export class ReplySlot<Outcome> {
   private outcomes: readonly Outcome[] | undefined;
   private isClosed = false;
-  private readonly waiting = new Set<() => void>();
+  private waiting: Waiting<Outcome>[] = [];
+  /** One timer for all items of the job. */
+  private readonly alarm = new Alarm(() => this.endWaits());
 
   constructor(
     readonly expiresAt: number,
@@ -25,9 +34,13 @@ export class ReplySlot<Outcome> {
   ) {}
 
   /** The outcome of the item at `position`; `undefined` when none came within `waitMs` (it may still come to be). */
-  async outcomeAt(position: number, waitMs: number): Promise<Outcome | undefined> {
-    if (!this.isClosed && waitMs > 0) await this.nextChange(waitMs);
-    return this.outcomes?.[position];
+  outcomeAt(position: number, waitMs: number): Promise<Outcome | undefined> {
+    if (this.isClosed || waitMs <= 0) return Promise.resolve(this.outcomes?.[position]);
+    const endsAtMs = performance.now() + waitMs;
+    return new Promise((resolve) => {
+      this.waiting.push({ position, endsAtMs, resolve });
+      this.alarm.ringBy(endsAtMs);
+    });
   }
 
   /** Ends the wait of everybody, with outcomes or without. */
@@ -35,20 +48,22 @@ export class ReplySlot<Outcome> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.outcomes = outcomes;
-    for (const wake of this.waiting) wake();
+    this.alarm.stop();
+    for (const { position, resolve } of this.waiting) resolve(outcomes?.[position]);
+    this.waiting = [];
     this.onClosed();
   }
 
-  private async nextChange(waitMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.waiting.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, waitMs);
-      this.waiting.add(wake);
-    });
+  /** Of those whose time is over. */
+  private endWaits(): void {
+    const nowMs = performance.now();
+    const others: Waiting<Outcome>[] = [];
+    for (const waiting of this.waiting) {
+      if (waiting.endsAtMs <= nowMs) waiting.resolve(undefined);
+      else others.push(waiting);
+    }
+    this.waiting = others;
+    for (const { endsAtMs } of others) this.alarm.ringBy(endsAtMs);
   }
 }
 

@@ -86,10 +86,13 @@ export class OpensService {
     const isPast = receipt === undefined && nowMs >= ticket.atMs;
     if (event === undefined) return await this.recall({ ticket, asker, isOpenFinal: false });
     if (event.snapshot.state === 'settled') return await this.recall({ ticket, asker, isOpenFinal: true });
-    if (isPast) return await this.inFlight(() => this.openLate(ticket, event, nowMs, asker));
-    return await this.inFlight(() =>
-      this.settle({ ticket, event, acceptedAtMs: receipt?.atMs ?? nowMs, nowMs, asker }),
-    );
+    this.enter();
+    try {
+      if (isPast) return await this.openLate(ticket, event, nowMs, asker);
+      return await this.settle({ ticket, event, acceptedAtMs: receipt?.atMs ?? nowMs, nowMs, asker });
+    } finally {
+      counters.inFlight -= 1;
+    }
   }
 
   /** Past its expiry, without a receipt: decided only when no earlier open of it can be on its way. */
@@ -116,19 +119,14 @@ export class OpensService {
     throw problemOfDenial(denial);
   }
 
-  /** Runs one open within the bound on opens under way. @throws ProblemError `overloaded` when there are too many. */
-  private async inFlight(work: () => Promise<OpenAnswer>): Promise<OpenAnswer> {
+  /** Counts one more open under way. @throws ProblemError `overloaded` when there are too many. */
+  private enter(): void {
     const { counters, limits } = this.parts;
     if (counters.inFlight >= limits.inFlightMax) {
       counters.results.overloaded += 1;
       throw new ProblemError('overloaded');
     }
     counters.inFlight += 1;
-    try {
-      return await work();
-    } finally {
-      counters.inFlight -= 1;
-    }
   }
 
   private async settle(open: Admitted): Promise<OpenAnswer> {

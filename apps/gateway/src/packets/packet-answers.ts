@@ -23,12 +23,19 @@ export interface Asker {
   readonly stateHeader: string | undefined;
 }
 
+/** A packet that became a user's for good. */
+export interface CreditedWin {
+  readonly eventId: string;
+  readonly packetId: bigint;
+  readonly sponsorNo: number;
+}
+
 export interface PacketAnswersParts {
   readonly ring: KeyRing;
   readonly time: StoreTime;
   readonly degradation: Pick<DegradationHolder, 'pollAfterMs'>;
   /** Told of each packet that became a user's for good. */
-  readonly onCredited: (userId: string, packet: Credited, sponsorNo: number) => void;
+  readonly onCredited: (userId: string, win: CreditedWin) => void;
 }
 
 /** What open and status answer, the same for both: `credited` with the client's new state, `pending` with a receipt, or a denial. */
@@ -40,7 +47,7 @@ export class PacketAnswers {
   /** The answer for a packet that is known to be this user's, by the ticket of that epoch; undefined when this process does not know. */
   knownOf(packetId: string, epoch: number | undefined, asker: Asker): CreditedPacket | undefined {
     const known = this.known.get(packetId, asker.userId, epoch);
-    return known && this.withState(known.packet, known.sponsorNo, asker);
+    return known && this.withState(known.packet, BigInt(packetId), known.sponsorNo, asker);
   }
 
   /** The lane's word on a ticket. */
@@ -59,14 +66,14 @@ export class PacketAnswers {
       amountFen,
       share: { portions: pool.sharePortions },
     };
-    return this.credit(packet, ticket, asker);
+    return this.credit(packet, ticket.packetId, ticket, asker);
   }
 
   /** The ledger's word on a packet. */
   creditedByLedger(status: Extract<PacketStatus, { status: 'credited' }>, asker: Asker): CreditedPacket {
     const { packetId, eventId, sponsor, amountFen, portions } = status;
     const packet: Credited = { status: 'credited', packetId, eventId, sponsor, amountFen, share: { portions } };
-    return this.credit(packet, status, asker);
+    return this.credit(packet, BigInt(packetId), status, asker);
   }
 
   /** `claim`: the ticket of the open, or its receipt. */
@@ -81,20 +88,26 @@ export class PacketAnswers {
 
   private credit(
     packet: Credited,
+    packetId: bigint,
     { sponsorNo, epoch }: Pick<Claim, 'sponsorNo' | 'epoch'>,
     asker: Asker,
   ): CreditedPacket {
     this.known.add({ userId: asker.userId, packet, sponsorNo, epoch });
-    this.parts.onCredited(asker.userId, packet, sponsorNo);
-    return this.withState(packet, sponsorNo, asker);
+    this.parts.onCredited(asker.userId, { eventId: packet.eventId, packetId, sponsorNo });
+    return this.withState(packet, packetId, sponsorNo, asker);
   }
 
   /** The win counts as opened from now on, until the event ends. */
-  private withState(packet: Credited, sponsorNo: number, { userId, stateHeader }: Asker): CreditedPacket {
+  private withState(
+    packet: Credited,
+    packetId: bigint,
+    sponsorNo: number,
+    { userId, stateHeader }: Asker,
+  ): CreditedPacket {
     const { ring, time } = this.parts;
     const eventId = Number(packet.eventId);
     const states = stateHeader === undefined ? [] : readShakeStates(ring, eventId, userId, stateHeader);
-    const opened = { packetId: BigInt(packet.packetId), sponsorNo, expiresAtMs: 0 };
+    const opened = { packetId, sponsorNo, expiresAtMs: 0 };
     const wins = mergeShakeStates([...states, { wins: [opened] }], time.approxMs());
     return { ...packet, state: signShakeState(ring, { eventId, userId, wins }) };
   }

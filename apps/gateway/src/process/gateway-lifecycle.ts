@@ -7,6 +7,7 @@ import type {
 import { admissionStepMs } from '#libs/degradation';
 import { subscribeEventsChanged, subscribeReplies } from '#libs/redis';
 import type { ReadinessCheck } from '#libs/runtime';
+import { breathCheckMs } from '../admission/loop-breath.ts';
 import { figuresSinkOf, type GatewayParts } from '../gateway-parts.ts';
 import { paceStepMs } from '../shake/pace-keeper.ts';
 import { tickMs } from '../shake/shake-rate.ts';
@@ -37,12 +38,15 @@ export class GatewayLifecycle
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    const { config, logger, redis, gatewayId, replies, degradation, book, sessions } = this.parts;
-    const { upkeep, paceKeeper, loopWatch, admissionKeeper } = this.parts;
+    const { config, logger, redis, gatewayId, replies, degradation, book, sessions, frontDoor, openHandler } =
+      this.parts;
+    const { upkeep, paceKeeper, loopWatch, loopBreath, admissionKeeper } = this.parts;
     sessions.start(logger);
     redis.clock.start();
-    if (takesMoney(config.GATEWAY_ROLE))
+    if (takesMoney(config.GATEWAY_ROLE)) {
       subscribeReplies(redis.channels, gatewayId, (message) => replies.accept(message));
+      frontDoor.serveChecked((request, response) => openHandler.tryHandle(request, response));
+    }
     subscribeEventsChanged(redis.channels, () => void book.poll());
     await redis.clock.whenReady(startWaitMaxMs);
     await Promise.all([degradation.start(), book.start(), redis.channels.whenSubscribed(startWaitMaxMs)]);
@@ -50,6 +54,8 @@ export class GatewayLifecycle
     upkeep.every(paceStepMs, () => paceKeeper.step());
     paceKeeper.start();
     loopWatch.start();
+    loopBreath.start();
+    upkeep.every(breathCheckMs, () => loopBreath.check());
     upkeep.every(admissionStepMs, () => admissionKeeper.step());
     this.sampler.start();
     upkeep.every(sampleIntervalMs, () => this.sampler.tick());
@@ -84,9 +90,10 @@ export class GatewayLifecycle
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { upkeep, loopWatch, producer, replies, sessions, degradation, book, links, redis } = this.parts;
+    const { upkeep, loopWatch, loopBreath, producer, replies, sessions, degradation, book, links, redis } = this.parts;
     upkeep.stop();
     loopWatch.stop();
+    loopBreath.stop();
     sessions.stop();
     await producer.close(producerCloseMaxMs);
     replies.close();

@@ -1,5 +1,5 @@
 import { shedOrder } from '#libs/degradation';
-import { Counter, createMetrics, Gauge, type Registry } from '#libs/runtime';
+import { Counter, createMetrics, Gauge, type LinkState, type Registry } from '#libs/runtime';
 import type { GatewayParts } from '../gateway-parts.ts';
 
 /** Prometheus metrics, read from plain counters at each scrape so that the hot path knows nothing of them. */
@@ -8,9 +8,12 @@ export function gatewayMetrics(parts: GatewayParts): Registry {
   describeShakes(metrics, parts);
   describeDoor(metrics, parts);
   describeAdmission(metrics, parts);
+  describeLinks(metrics, parts);
   describeProcess(metrics, parts);
   return metrics.registry;
 }
+
+const breakerFigures: Readonly<Record<LinkState['breaker'], number>> = { closed: 0, probing: 1, open: 2 };
 
 function describeShakes(metrics: PlainMetrics, { shakeCounters, shakeEvents, pace }: GatewayParts): void {
   metrics.totals('hongbao_shakes_total', 'shakes by result', 'result', () => shakeCounters.results);
@@ -55,7 +58,7 @@ function describeDoor(metrics: PlainMetrics, { doorkeeper, sessions }: GatewayPa
   metrics.gauge('hongbao_sessions_cached', 'verified sessions in memory', () => sessions.cachedCount);
 }
 
-function describeAdmission(metrics: PlainMetrics, { local, gate }: GatewayParts): void {
+function describeAdmission(metrics: PlainMetrics, { local, gate, lines }: GatewayParts): void {
   metrics.gauge(
     'hongbao_admission_level',
     'how far this process has stepped back by itself: classes refused, and the part of the next one that is',
@@ -70,10 +73,41 @@ function describeAdmission(metrics: PlainMetrics, { local, gate }: GatewayParts)
     'class',
     () => gate.refused,
   );
+  metrics.total(
+    'hongbao_connections_let_go_total',
+    'connections that were not read any more because requests waited too long',
+    () => lines.shed,
+  );
   metrics.gauge(
     'hongbao_requests_under_way',
     'requests of the router under way, opens aside',
     () => gate.othersUnderWay,
+  );
+}
+
+function describeLinks(metrics: PlainMetrics, { links }: GatewayParts): void {
+  const each = (read: (state: LinkState) => number): [string, number][] =>
+    Object.entries(links).map(([name, link]) => [name, read(link.state)]);
+  metrics.gaugeOf('hongbao_link_calls', 'calls to another service under way, by bulkhead', 'link', () =>
+    each((state) => state.callsUnderWay),
+  );
+  metrics.gaugeOf(
+    'hongbao_link_breaker',
+    '0 when calls go through, 1 while it is probed, 2 when none does',
+    'link',
+    () => each(({ breaker }) => breakerFigures[breaker]),
+  );
+  metrics.totals('hongbao_link_refused_full_total', 'calls refused because their bulkhead was full', 'link', () =>
+    Object.fromEntries(each((state) => state.refusedFull)),
+  );
+  metrics.totals(
+    'hongbao_link_refused_open_total',
+    'calls refused because the service had failed of late',
+    'link',
+    () => Object.fromEntries(each((state) => state.refusedOpen)),
+  );
+  metrics.totals('hongbao_link_repeats_total', 'calls asked once more after a lost connection', 'link', () =>
+    Object.fromEntries(each((state) => state.repeats)),
   );
 }
 

@@ -21,10 +21,15 @@ export function prepareAnswer(value: object): PreparedAnswer {
 
 /** As libs/runtime's `sendProblem`, for answers that do not pass the router. */
 export function prepareProblem(problem: Problem): PreparedAnswer {
+  return prepare(problem.status, 'application/problem+json', problem, moreOf(problem));
+}
+
+/** What else the headers of a problem say. */
+function moreOf({ status, retryAfterMs }: Problem): string[] {
   const more: string[] = [];
-  if (problem.retryAfterMs !== undefined) more.push('retry-after', String(Math.ceil(problem.retryAfterMs / 1000)));
-  if (problem.status === 401) more.push('www-authenticate', 'Bearer');
-  return prepare(problem.status, 'application/problem+json', problem, more);
+  if (retryAfterMs !== undefined) more.push('retry-after', String(Math.ceil(retryAfterMs / 1000)));
+  if (status === 401) more.push('www-authenticate', 'Bearer');
+  return more;
 }
 
 function prepare(status: number, contentType: string, value: object, more: readonly string[]): PreparedAnswer {
@@ -39,21 +44,43 @@ function asciiOf(json: string): string {
   return json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/**
- * Writes an answer in one call and one segment. `end(body)` would do that too, but through a vectored write of two parts, the second one
- * empty; a lone write in a corked socket takes the plain path, and `end` then finds nothing left to send (docs/engineering-notes.md).
- */
+/** Sends an answer that was prepared, with its cross-origin headers. */
 export function sendPrepared(response: ServerResponse, answer: PreparedAnswer): void {
   const isPlain = response.shouldKeepAlive && response.req.headers.origin === undefined;
   response.writeHead(answer.status, (isPlain ? answer.headers : headersFor(response, answer)) as string[]);
+  endWith(response, answer.body, 'latin1');
+}
+
+/** Sends an answer as the router does; the cross-origin headers are set already (`answerCrossOrigin`). */
+export function sendJson(response: ServerResponse, status: number, value: object): void {
+  sendText(response, status, ['content-type', 'application/json; charset=utf-8'], JSON.stringify(value));
+}
+
+/** As libs/runtime's `sendProblem` for the router, in front of which it is used as `sendJson` is. */
+export function sendProblem(response: ServerResponse, problem: Problem): void {
+  const headers = ['content-type', 'application/problem+json; charset=utf-8', ...moreOf(problem)];
+  sendText(response, problem.status, headers, JSON.stringify(problem));
+}
+
+function sendText(response: ServerResponse, status: number, headers: string[], text: string): void {
+  headers.push('cache-control', 'no-store', 'content-length', String(Buffer.byteLength(text)));
+  response.writeHead(status, headers);
+  endWith(response, text, 'utf8');
+}
+
+/**
+ * Writes head and body in one call and one segment. `end(body)` would do that too, but through a vectored write of two parts, the second one
+ * empty; a lone write in a corked socket takes the plain path, and `end` then finds nothing left to send (docs/engineering-notes.md).
+ */
+function endWith(response: ServerResponse, body: string, encoding: BufferEncoding): void {
   const { socket } = response;
   if (socket === null) {
     // its turn on the connection has not come: answers before it are still being sent
-    response.end(answer.body, 'latin1');
+    response.end(body, encoding);
     return;
   }
   socket.cork();
-  response.write(answer.body, 'latin1');
+  response.write(body, encoding);
   socket.uncork();
   response.end();
 }
