@@ -33,6 +33,11 @@ export class LoopWatch {
     clearInterval(this.timer);
   }
 
+  /** How late the next beat is by now. */
+  overdueMs(): number {
+    return Math.max(performance.now() - this.beatAtMs - beatMs, 0);
+  }
+
   /** The figures since the last call. */
   take(): LoopFigures {
     const nowMs = performance.now();
@@ -41,7 +46,7 @@ export class LoopWatch {
     const figures = {
       elapsedMs: nowMs - this.takenAtMs,
       utilisation: utilization,
-      loopDelayMs: Math.max(this.longestMs, nowMs - this.beatAtMs - beatMs, 0),
+      loopDelayMs: Math.max(this.longestMs, this.overdueMs()),
     };
     this.busyBefore = busy;
     this.takenAtMs = nowMs;

@@ -1,13 +1,20 @@
 /** A driver process: does the plan in its argument, tells its parent how it went, and ends. */
 import { loadByArrivals } from './arrivals-load.ts';
+import { loadBeside } from './beside-load.ts';
 import { loadByCrowd } from './crowd-load.ts';
+import { loadByImpatience } from './impatient-load.ts';
 import { loadOnce } from './once-load.ts';
 import { loadOpens } from './opens-load.ts';
-import type { DriverMessage, DriverPhase, DriverPlan, DriverResult } from './plans.ts';
+import type { DriverMessage, DriverOrder, DriverPhase, DriverPlan, DriverResult } from './plans.ts';
 
 process.on('disconnect', () => process.exit(1));
 const tell = (message: DriverMessage): Promise<void> =>
   new Promise((resolve) => process.send!(message, () => resolve()));
+
+const stopping = new AbortController();
+process.on('message', ({ kind }: DriverOrder) => {
+  if (kind === 'stop') stopping.abort();
+});
 
 const plan = JSON.parse(process.argv[2]!) as DriverPlan;
 await tell({ kind: 'done', result: await load(plan, (kind) => void tell({ kind })) });
@@ -24,5 +31,9 @@ function load(todo: DriverPlan, onPhase: (phase: DriverPhase) => void): Promise<
       return loadOnce(todo, onStarted);
     case 'opens':
       return loadOpens(todo, onPhase);
+    case 'impatient':
+      return loadByImpatience(todo, onPhase, stopping.signal);
+    case 'beside':
+      return loadBeside(todo, onStarted, stopping.signal);
   }
 }

@@ -35,6 +35,9 @@ export class OpenTraffic {
   private readonly otherAnswers = new Map<string, number>();
   private readonly firstDueMs: Float64Array;
   private readonly creditedMs: Float64Array;
+  /** When each ticket had an outcome, whichever. */
+  private readonly settledMs: Float64Array;
+  private readonly refusals: Uint16Array;
   private readonly lags: number[] = [];
   private again: Again[] = [];
   private arrivals: Arrivals | undefined;
@@ -49,6 +52,8 @@ export class OpenTraffic {
     const { length } = options.workload.tickets;
     this.firstDueMs = new Float64Array(length).fill(-1);
     this.creditedMs = new Float64Array(length).fill(-1);
+    this.settledMs = new Float64Array(length).fill(-1);
+    this.refusals = new Uint16Array(length);
   }
 
   begin(): void {
@@ -94,7 +99,10 @@ export class OpenTraffic {
     const ticket = this.ticketOn[connection]!;
     const status = statusOf(bytes);
     this.owed -= 1;
-    if (status === creditedStatus && this.creditedMs[ticket]! < 0) this.creditedMs[ticket] = performance.now();
+    if (status === creditedStatus && this.creditedMs[ticket]! < 0) {
+      this.creditedMs[ticket] = performance.now();
+      this.settledMs[ticket] = this.creditedMs[ticket]!;
+    }
     const body = Buffer.from(bytes.subarray(bodyAt));
     if (status === creditedStatus) this.kept.push({ ticket, status, body });
     else this.readNow(connection, ticket, status, body);
@@ -104,6 +112,7 @@ export class OpenTraffic {
   lost(connection: number): void {
     this.owed -= 1;
     this.lostCount += 1;
+    this.refusals[this.ticketOn[connection]!]! += 1;
     this.askAgain(this.ticketOn[connection]!, lostAgainMs, this.receiptOn[connection]);
   }
 
@@ -113,6 +122,17 @@ export class OpenTraffic {
       const reading = readOpenAnswer(status, body.toString(), this.packetIdText(ticket));
       return { ticket, outcome: reading.outcome, amountFen: reading.kind === 'outcome' ? reading.amountFen : 0 };
     });
+  }
+
+  /** What became of every ticket that was opened, in monotonic milliseconds; `settledMs` below 0: nothing. */
+  firstOpens(): { readonly dueMs: number; readonly settledMs: number; readonly refusals: number }[] {
+    return [...this.firstDueMs.keys()]
+      .filter((ticket) => this.firstDueMs[ticket]! >= 0)
+      .map((ticket) => ({
+        dueMs: this.firstDueMs[ticket]!,
+        settledMs: this.settledMs[ticket]!,
+        refusals: this.refusals[ticket]!,
+      }));
   }
 
   result(outcomes: readonly TicketAnswer[]): OpensResult {
@@ -171,9 +191,11 @@ export class OpenTraffic {
   private readNow(connection: number, ticket: number, status: number, body: Buffer): void {
     const reading = readOpenAnswer(status, body.toString(), this.packetIdText(ticket));
     if (reading.kind === 'outcome') {
+      if (this.settledMs[ticket]! < 0) this.settledMs[ticket] = performance.now();
       this.kept.push({ ticket, status, body });
       return;
     }
+    if (reading.outcome !== 'pending') this.refusals[ticket]! += 1;
     this.otherAnswers.set(reading.outcome, (this.otherAnswers.get(reading.outcome) ?? 0) + 1);
     this.askAgain(ticket, reading.afterMs, reading.receipt ?? this.receiptOn[connection]);
   }

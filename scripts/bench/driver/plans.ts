@@ -136,17 +136,115 @@ export interface OpensResult {
   readonly lagP99Ms: number;
 }
 
-export type DriverPlan = ArrivalsPlan | CrowdPlan | OncePlan | OpensPlan;
-export type DriverResult<Plan extends DriverPlan> = Plan extends ArrivalsPlan
-  ? ArrivalsResult
-  : Plan extends CrowdPlan
-    ? CrowdResult
-    : Plan extends OpensPlan
-      ? OpensResult
-      : OnceResult;
+/** Phones that shake whatever they are told, and give up; each has a connection of its own and one shake under way at most. */
+export interface ImpatientPlan {
+  readonly mode: 'impatient';
+  readonly port: number;
+  readonly eventId: number;
+  /** One phone for each of the first so many sessions in it. */
+  readonly tokensFile: string;
+  readonly phones: number;
+  /** Counted from when the shake was due; then the connection is closed, and the phone's next shake comes over a new one. */
+  readonly patienceMs: number;
+  /** What the loads are multiples of; absent: the capacity that was measured. */
+  readonly perSecond?: number;
+  readonly steps: readonly ImpatientStep[];
+}
+
+/**
+ * So many phones that shake again as soon as they have their answer: what is answered per second of the last such step is the capacity.
+ * Or at random times of a rate that is a multiple of it, whatever the answers do.
+ */
+export type ImpatientStep =
+  | { readonly ms: number; readonly atOnce: number }
+  | { readonly ms: number; readonly load: number };
+
+export const shakesPeriodMs = 100;
+
+/** Shakes that were due in one period, by what became of them. */
+export interface ShakesPeriod {
+  sent: number;
+  /** Nobody was there to send it: every phone had a shake under way, or the driver came too late. */
+  unsent: number;
+  decided: number;
+  rested: number;
+  /** Another answer than that of a shake. */
+  refused: number;
+  /** The connection was closed without an answer. */
+  cutOff: number;
+  gaveUp: number;
+  /** Shakes for which a connection had to be made. */
+  connected: number;
+}
+
+export interface ImpatientResult {
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number;
+  readonly capacityPerSecond: number;
+  readonly periods: readonly ShakesPeriod[];
+  readonly steps: readonly ImpatientStepResult[];
+}
+
+export interface ImpatientStepResult {
+  /** From the start. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Of the shakes that were answered in time, from when they were due. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** From when a shake was due until it was handed to its socket. */
+  readonly lagP99Ms: number;
+}
+
+/** Opens of a workload and reads of its users' wallets, both at random times of a fixed rate, until it is told to stop. */
+export interface BesidePlan extends Target {
+  readonly mode: 'beside';
+  readonly scriptFile: string;
+  readonly answersFile: string;
+  readonly opensPerSecond: number;
+  readonly readsPerSecond: number;
+  /** A read that takes longer was given up. */
+  readonly patienceMs: number;
+  /** It stops by itself after this. */
+  readonly msMax: number;
+}
+
+/** One request, from when it was due. */
+export interface BesideRequest {
+  /** Milliseconds since 1970. */
+  readonly dueAtMs: number;
+  /** Until its outcome; absent: it had none. */
+  readonly tookMs?: number;
+  /** Answers that refused it, and connections that were closed instead of an answer. */
+  readonly refusals: number;
+}
+
+export interface BesideResult {
+  /** First opens of a ticket; repeats are not among them. */
+  readonly opens: readonly BesideRequest[];
+  readonly reads: readonly BesideRequest[];
+  readonly unsettled: number;
+  /** Of each kind of answer to an open. */
+  readonly answers: Readonly<Record<string, number>>;
+  readonly lagP99Ms: number;
+}
+
+export type DriverPlan = ArrivalsPlan | CrowdPlan | OncePlan | OpensPlan | ImpatientPlan | BesidePlan;
+
+interface ResultOf {
+  readonly arrivals: ArrivalsResult;
+  readonly crowd: CrowdResult;
+  readonly once: OnceResult;
+  readonly opens: OpensResult;
+  readonly impatient: ImpatientResult;
+  readonly beside: BesideResult;
+}
+export type DriverResult<Plan extends DriverPlan> = ResultOf[Plan['mode']];
 
 /** `started`: the load begins now; `measuring`, `measured`: what is measured begins, and has ended. */
 export type DriverPhase = 'started' | 'measuring' | 'measured';
+/** What a driver is told while it runs: its load ends now. */
+export type DriverOrder = { readonly kind: 'stop' };
 export type DriverMessage =
   | { readonly kind: DriverPhase }
   | { readonly kind: 'done'; readonly result: DriverResult<DriverPlan> };

@@ -71,6 +71,11 @@ export class PinnedProgram {
     }
   }
 
+  /** Nothing when it has ended. */
+  tell(message: object): void {
+    if (this.child.connected) this.child.send(message);
+  }
+
   async end(): Promise<void> {
     if (this.hasEnded) return;
     const exited = once(this.child, 'exit');

@@ -35,6 +35,12 @@ export interface SystemOptions {
   readonly databaseUrl?: string;
   /** Process id of the PostgreSQL that was given. */
   readonly postgresPid?: number;
+  /** Shakes and money in processes of their own. */
+  readonly split?: boolean;
+  /** Settings of its services over those that every benchmark has. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** True: it steps back by itself as usual; else its tier is pinned to 0. */
+  readonly stepsBack?: boolean;
 }
 
 /** The whole of Hongbao on this machine as `npm start` starts it, with a way to its stores. */
@@ -52,7 +58,8 @@ export class BenchSystem {
     readonly allocationMetricsUrl: string,
   ) {}
 
-  static async start({ context, name, databaseUrl, postgresPid }: SystemOptions): Promise<BenchSystem> {
+  static async start(options: SystemOptions): Promise<BenchSystem> {
+    const { context, name, databaseUrl, postgresPid, split = false, env = {}, stepsBack = false } = options;
     const dataDir = join(context.dir, name);
     const { say, signal } = context;
     const stack = await startStack({
@@ -60,18 +67,18 @@ export class BenchSystem {
       port: await freePort(),
       opsPort: await freePort(),
       gateways: 1,
-      split: false,
+      split,
       demoEvent: false,
       databaseUrl,
       // all users of a benchmark come from one address: what is limited by address is not what is measured
-      env: { NEW_SESSIONS_PER_ADDRESS_PER_SECOND: '1000000', EARLY_SHAKES_PER_ADDRESS_PER_SECOND: '1000000' },
+      env: { NEW_SESSIONS_PER_ADDRESS_PER_SECOND: '1000000', EARLY_SHAKES_PER_ADDRESS_PER_SECOND: '1000000', ...env },
       say,
       signal,
     });
     const secrets = await loadSecrets(dataDir, {});
     const ops = new HongbaoOps({ baseUrl: stack.opsUrl, token: stack.opsToken });
-    // nothing steps back while it is measured
-    await ops.setTier({ mode: 'pinned', tier: 0, reason: 'benchmark' });
+    // nothing steps back while it is measured, unless that is what is measured
+    if (!stepsBack) await ops.setTier({ mode: 'pinned', tier: 0, reason: 'benchmark' });
     const log = createLogger('bench', 'silent');
     return new BenchSystem(
       stack,
@@ -90,15 +97,21 @@ export class BenchSystem {
     return Number(new URL(this.stack.gatewayUrl).port);
   }
 
+  /** Where opens go; the gateway's own unless split. */
+  get moneyPort(): number {
+    return Number(new URL(this.stack.moneyUrl).port);
+  }
+
   /** Whose CPU time is told apart. */
   get processes(): ProcessGroups {
     const pidOf = (name: string) => this.stack.process(name).pid;
+    const isSplit = this.stack.moneyUrl !== this.stack.gatewayUrl;
     return {
-      gateway: [pidOf('gateway-0')],
+      gateway: [pidOf(isSplit ? 'gateway-money' : 'gateway-0')],
       allocation: [pidOf('allocation')],
       postgres: [this.postgresPid],
       redis: [this.stack.redis?.pid ?? 0],
-      shareAndOps: [pidOf('share'), pidOf('ops')],
+      otherServices: ['share', 'ops', ...(isSplit ? ['gateway-0'] : [])].map(pidOf),
     };
   }
 

@@ -74,7 +74,7 @@ async function planOf(context: BenchContext, system: BenchSystem, { load, shape,
   const { connections, perSecond, warmUpMs, measureMs } = load;
   return {
     mode: 'opens',
-    port: system.gatewayPort,
+    port: system.moneyPort,
     scriptFile,
     answersFile: join(context.dir, `answers-${eventId}.txt`),
     connections,

@@ -36,7 +36,7 @@ export class OpensStage {
   }
 
   startSystem(options: Omit<SystemOptions, 'context'>): Promise<BenchSystem> {
-    return BenchSystem.start({ ...options, context: this.context });
+    return BenchSystem.start({ split: true, ...options, context: this.context });
   }
 
   /** Where other ledgers are than the main system's. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { GatewayConfig } from '#libs/contracts';
+import { type LineVisitor, newLine } from '../admission/line-shedder.ts';
 import { AddressBook, type AddressNo } from './address-book.ts';
 import { countedAddressOf, plainAddressOf, TrustedProxies } from './client-address.ts';
 import { newWatch, StillConnections, type Watch } from './still-connections.ts';
@@ -25,7 +26,7 @@ export type DoorConfig = Pick<
 export type VisitorRequest = Pick<IncomingMessage, 'socket' | 'headers'>;
 
 /** Who is on a connection. */
-interface Visitor extends Watch {
+interface Visitor extends Watch, LineVisitor {
   /** The number of its address; -1: a trusted proxy, and the client's address stands in each request. */
   readonly no: AddressNo;
   /** When the early shakes it brought would be paid off (see AddressBook). */
@@ -80,7 +81,7 @@ export class Doorkeeper {
       this.refused.connections += 1;
       return false;
     }
-    this.visitors.set(socket, { ...newWatch(), no, earlyPaidOffAtMs: 0 });
+    this.visitors.set(socket, { ...newWatch(), ...newLine(), no, earlyPaidOffAtMs: 0 });
     return true;
   }
 

@@ -1,9 +1,12 @@
+import type { Socket } from 'node:net';
 import type { LocalAdmission } from '#libs/degradation';
 import type { LoopWatch } from '#libs/runtime';
+import type { FrontDoor } from '../front-door.ts';
 import type { OpenCounters } from '../open/open-counters.ts';
 import type { StoreTime } from '../process/store-time.ts';
 import type { PaceController } from '../shake/pace-controller.ts';
 import type { ShakeCounters } from '../shake/shake-counters.ts';
+import type { LineShedder } from './line-shedder.ts';
 import type { RequestGate } from './request-gate.ts';
 
 /** Replies are averaged over this many steps, a second; fewer than the minimum in that time tell nothing. */
@@ -21,6 +24,8 @@ export interface AdmissionKeeperParts {
   readonly opensInFlightMax: number;
   readonly pace: Pick<PaceController, 'isOverloaded'>;
   readonly time: Pick<StoreTime, 'approxMs'>;
+  readonly lines: Pick<LineShedder<Socket>, 'step' | 'connectionsMax'>;
+  readonly door: Pick<FrontDoor, 'limitConnections'>;
 }
 
 /** Feeds the level with what this process measures. */
@@ -34,15 +39,20 @@ export class AdmissionKeeper {
 
   /** Each `admissionStepMs`. */
   step(): void {
-    const { isOn, admission, watch, opens, opensInFlightMax, pace, time } = this.parts;
+    const { isOn, admission, watch, opens, opensInFlightMax, pace, time, lines, door } = this.parts;
     if (!isOn) return;
+    const loop = watch.take();
+    const requests = this.takeRequests();
     admission.step({
-      ...watch.take(),
-      requests: this.takeRequests(),
+      ...loop,
+      requests,
       inFlightShare: opens.inFlight / opensInFlightMax,
       replyMs: this.meanReplyMs(),
       isPaceSpent: pace.isOverloaded,
     });
+    const all = Object.values(requests).reduce((sum, count) => sum + count, 0);
+    lines.step({ ...loop, requests: all, nowMs: performance.now() });
+    door.limitConnections(lines.connectionsMax);
     if (admission.level === 0) this.sinceMs = undefined;
     else this.sinceMs ??= time.approxMs();
   }

@@ -3,6 +3,7 @@ import { importanceHeader, type OpenOutcome } from '#libs/contracts';
 import { listGatewaySamples } from '#libs/redis';
 import { gatewayMetrics } from '../process/gateway-metrics.ts';
 import { type Answer, GatewayRig, until } from '../testing/gateway-rig.ts';
+import { RawClient } from '../testing/raw-client.ts';
 import { sendJson } from '../testing/scripted-service.ts';
 import { signed, testEvent } from '../testing/test-event.ts';
 
@@ -126,6 +127,31 @@ describe('a gateway that has stepped back by itself', () => {
       expect(Number(priority)).toBeGreaterThanOrEqual(0);
       expect(Number(priority)).toBeLessThan(1);
     }
+  });
+
+  // Proves that whoever is not read any more is hung up on, and that who asked for more than shakes is still answered.
+  it('lets go of connections that only shake when requests wait too long', async () => {
+    const sessions = await Promise.all(Array.from({ length: 12 }, (_, no) => rig.session(`on-a-line-${no}`)));
+    const shakers = await Promise.all(sessions.map(() => RawClient.to(rig)));
+    const other = await RawClient.to(rig);
+    const askForWallet = () =>
+      other.socket.write(`GET /v1/me/wallet HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${alice}\r\n\r\n`);
+    for (const [no, shaker] of shakers.entries()) shaker.shake(sessions[no]!);
+    askForWallet();
+    await Promise.all([...shakers.map((shaker) => shaker.answers(1)), other.answers(1)]);
+    const { lines } = rig.parts;
+    const late = { elapsedMs: 100, utilisation: 1, loopDelayMs: 5000, requests: 1000 };
+    for (let steps = 0; lines.shed === 0 && steps < 300; steps++) lines.step({ ...late, nowMs: performance.now() });
+    expect(lines.shed).toBeGreaterThan(0);
+    await until(
+      'the end of a connection',
+      () => shakers.some(({ isClosed }) => isClosed),
+      (hasEnded) => hasEnded,
+    );
+    askForWallet();
+    expect((await other.answers(2)).length).toBe(2);
+    expect((await rig.shake(1, alice)).status).toBe(200);
+    for (const client of [...shakers, other]) client.socket.destroy();
   });
 
   // Proves the way from the event loop to the level: a loop that is full, under a load, is seen; when it is free again it is over.

@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { problemOf } from '#libs/contracts';
 import { type LocalAdmission, type ShedClass, shedOrder } from '#libs/degradation';
 import { priorityMinute, priorityOf } from '#libs/domain';
 import { type PreparedAnswer, prepareProblem, sendPrepared } from '../process/raw-answer.ts';
 import type { StoreTime } from '../process/store-time.ts';
+import { whenOver } from '../process/when-over.ts';
 import type { SessionVerifier } from '../sessions/session-verifier.ts';
 import { importanceOf } from './asked-feature.ts';
+import type { LineShedder } from './line-shedder.ts';
 
 /** Those who were refused are not all told the same time to come back. */
 const retryAfterMs = { first: 1000, step: 250, count: 9 };
@@ -19,6 +22,8 @@ export interface RequestGateParts {
   readonly time: Pick<StoreTime, 'approxMs'>;
   /** Requests under way that are no opens: so many places are theirs, and none of those that opens have. */
   readonly othersUnderWayMax: number;
+  /** A connection that asks for more than shakes is not let go of. */
+  readonly lines?: Pick<LineShedder<Socket>, 'keep'>;
   /** Uniform in [0, 1): the priority of those who have no session that was seen before. */
   readonly random?: () => number;
 }
@@ -49,8 +54,9 @@ export class RequestGate {
       return false;
     }
     const enteredAtMs = performance.now();
+    this.parts.lines?.keep(request.socket, enteredAtMs);
     if (importance !== 'open') this.othersUnderWay += 1;
-    response.once('close', () => {
+    whenOver(response, () => {
       if (importance !== 'open') this.othersUnderWay -= 1;
       else if (response.statusCode === 200) this.countReply(performance.now() - enteredAtMs);
     });

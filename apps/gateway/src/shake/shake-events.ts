@@ -62,8 +62,9 @@ export class ShakeEvents implements StockUser {
 
   /** A packet became a user's for good: its event remembers it for the limits. */
   markOpened(idText: string, userId: string, packetId: bigint, sponsorNo: number): void {
-    const user = userHashOf(this.userHashKey, userId);
-    this.byText.get(idText)?.wins.markOpened(user, packetId, sponsorNo, this.time.approxMs());
+    const event = this.byText.get(idText);
+    if (event === undefined) return;
+    event.wins.markOpened(userHashOf(this.userHashKey, userId), packetId, sponsorNo, this.time.approxMs());
   }
 
   private shaken(nowMs: number): ShakeEvent[] {

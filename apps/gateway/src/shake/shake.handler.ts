@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { bodyBytesMax, problemOf } from '#libs/contracts';
 import { type Logger, ProblemError } from '#libs/runtime';
 import type { Doorkeeper } from '../abuse/doorkeeper.ts';
+import type { LineShedder } from '../admission/line-shedder.ts';
 import { closeAfter, type PreparedAnswer, prepareProblem, sendPrepared } from '../process/raw-answer.ts';
 import { leaveUnread } from '../process/unread-request.ts';
 import type { Session } from '../sessions/session.ts';
@@ -27,6 +29,7 @@ export interface ShakeHandlerParts {
   readonly shakes: ShakeService;
   readonly counters: ShakeCounters;
   readonly doorkeeper: Doorkeeper;
+  readonly lines: Pick<LineShedder<Socket>, 'keep'>;
   readonly logger: Logger;
 }
 
@@ -123,7 +126,13 @@ export class ShakeHandler {
     }
     const { pace } = session;
     const earlyBefore = pace.earlyCount;
-    const { answer, isCutOff } = shakes.shake(session, event, request.headers['x-shake-state'] as string | undefined);
+    const { answer, isCutOff, isHit } = shakes.shake(
+      session,
+      event,
+      request.headers['x-shake-state'] as string | undefined,
+    );
+    // who has won will open, and by this connection
+    if (isHit) this.parts.lines.keep(request.socket, performance.now());
     if (isCutOff || pace.earlyCount > earlyBefore) this.mindEarly(isCutOff, request, response);
     sendPrepared(response, answer);
   }

@@ -33,6 +33,8 @@ export interface ShakeVerdict {
   readonly answer: PreparedAnswer;
   /** The connection is closed after the answer: its client keeps coming early. */
   readonly isCutOff: boolean;
+  /** The user holds a ticket now. */
+  readonly isHit: boolean;
 }
 
 /** One shake as it is decided: read once, passed along. */
@@ -142,7 +144,7 @@ export class ShakeService {
   private answer(result: keyof ShakeCounters['results'], answer: PreparedAnswer, isCutOff = false): ShakeVerdict {
     this.parts.counters.results[result] += 1;
     if (isCutOff) this.parts.counters.closedEarly += 1;
-    return { answer, isCutOff };
+    return { answer, isCutOff, isHit: result === 'hit' };
   }
 }
 
