@@ -24,7 +24,9 @@ function routesOf(rig: GatewayRig): string[] {
   return routes.filter((route) => !route.startsWith('HEAD ') && !route.startsWith('OPTIONS ')).sort();
 }
 
+/** Answered in front of the router. */
 const shakeRoute = 'POST /v1/events/:eventId/shake';
+const openRoute = 'POST /v1/packets/open';
 const contractRoutes = publicRoutes.map(({ method, path }) => `${method} ${path}`).sort();
 
 describe('a gateway', () => {
@@ -36,9 +38,9 @@ describe('a gateway', () => {
   afterAll(() => rig.stop());
 
   it('serves exactly the routes of the contract', async () => {
-    expect([...routesOf(rig), shakeRoute].sort()).toEqual(contractRoutes);
-    const answer = await rig.call('POST', '/v1/events/1/shake');
-    expect(answer.body.code).toBe('unauthenticated');
+    expect([...routesOf(rig), shakeRoute, openRoute].sort()).toEqual(contractRoutes);
+    for (const path of ['/v1/events/1/shake', '/v1/packets/open'])
+      expect((await rig.call('POST', path)).body.code).toBe('unauthenticated');
   });
 
   it('shows events as the contract says, with the start of the user who asks', async () => {
@@ -181,10 +183,11 @@ describe('the roles of a gateway', () => {
     ['money', (path: string) => !path.endsWith('/shake')],
   ] as const)('%s serves its own routes only', async (role, isOwn) => {
     const rig = await GatewayRig.start({ GATEWAY_ROLE: role, GUEST_SESSIONS: 'off' });
-    const served = role === 'money' ? routesOf(rig) : [...routesOf(rig), shakeRoute].sort();
-    expect(served).toEqual(contractRoutes.filter(isOwn));
-    const shake = await rig.call('POST', '/v1/events/1/shake');
-    expect(shake.body.code).toBe(role === 'money' ? 'not_found' : 'unauthenticated');
+    const inFront = role === 'money' ? openRoute : shakeRoute;
+    expect([...routesOf(rig), inFront].sort()).toEqual(contractRoutes.filter(isOwn));
+    const codeOf = async (path: string) => (await rig.call('POST', path)).body.code;
+    const codes = [await codeOf('/v1/events/1/shake'), await codeOf('/v1/packets/open')];
+    expect(codes).toEqual(role === 'money' ? ['not_found', 'unauthenticated'] : ['unauthenticated', 'not_found']);
     expect((await rig.call('POST', '/v1/sessions')).body.code).toBe('feature_off');
     await rig.stop();
   });

@@ -87,14 +87,14 @@ describe('connections of a process that is asked for too much', () => {
 
   // Proves that hanging up takes no more than its part of the time, and that in the end all who were let go of are hung up on.
   it('are hung up on as there is time', () => {
-    const lines = linesOf(400);
+    const lines = linesOf(700);
     const shedder = stepped(lines, late, late, late);
     const hungUp = () => [...lines.keys()].filter(({ destroyed }) => destroyed).length;
     expect(hungUp()).toBe(25);
     shedder.step({ ...late, loopDelayMs: 0 });
     expect(hungUp()).toBe(50);
     for (let step = 0; step < 2; step++) shedder.step({ ...late, loopDelayMs: 0, utilisation: 0.1 });
-    expect(hungUp()).toBe(200);
+    expect(hungUp()).toBe(210);
     expect([...lines.keys()].every(({ isRead, destroyed }) => isRead !== destroyed)).toBe(true);
   });
 });
