@@ -73,7 +73,8 @@ export class Shakers {
 
   private async play(userName: string): Promise<void> {
     const token = this.tokens.makeFor(userName);
-    const shaken = await this.post(`/v1/events/${this.eventId}/shake`, token);
+    const { gatewayUrl } = this.system.stack;
+    const shaken = await this.post(gatewayUrl, `/v1/events/${this.eventId}/shake`, token);
     const ticket = shaken === undefined ? undefined : (JSON.parse(shaken.body) as { ticket?: string }).ticket;
     if (ticket === undefined) return;
     const claim = verifyClaim(this.system.ring, 'ticket', ticket);
@@ -89,7 +90,7 @@ export class Shakers {
     let receipt: string | undefined;
     for (;;) {
       const body = JSON.stringify({ ticket, ...(receipt === undefined ? {} : { receipt }) });
-      const answer = await this.post('/v1/packets/open', token, body);
+      const answer = await this.post(this.system.stack.moneyUrl, '/v1/packets/open', token, body);
       const reading = answer && readOpenAnswer(answer.status, answer.body, String(winner.packetId));
       if (reading?.kind === 'outcome') {
         winner.outcome = reading.outcome;
@@ -104,6 +105,7 @@ export class Shakers {
 
   /** Undefined when there is no answer. */
   private async post(
+    origin: string,
     path: string,
     token: string,
     body?: string,
@@ -111,7 +113,6 @@ export class Shakers {
     const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) };
     const signal = AbortSignal.timeout(requestMaxMs);
     try {
-      const origin = this.system.stack.gatewayUrl;
       const answer = await this.agent.request({ origin, path, method: 'POST', headers, body: body ?? null, signal });
       return { status: answer.statusCode, body: await answer.body.text() };
     } catch (error) {
