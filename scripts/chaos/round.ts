@@ -44,6 +44,7 @@ const requestTimeoutMinMs = 1500;
 const requestTimeoutMaxMs = 15_000;
 const requestTimeoutPerAnswer = 30;
 const lookMs = 200;
+const stillLongMs = 5000;
 /**
  * What has no outcome so long after the faults has none coming: a job is taken from a dead consumer after 9 s at most, an outstanding entry
  * without a job is dropped after 6 s, and a busy machine takes its time.
@@ -116,11 +117,13 @@ async function playRound(
   return { plan, eventId, startMs, tookMs, stillMs, violations, counts, notes, entries, ledger };
 }
 
-/** Ends what nobody waits for any longer. */
+/** Ends what nobody waits for any longer. Where this process, through which all links lead, stood still for long, it begins anew. */
 class Patience {
   private readonly time = new RunningTime();
   private readonly giveUp = new AbortController();
-  private untilMs = Number.POSITIVE_INFINITY;
+  private maxMs = Number.POSITIVE_INFINITY;
+  private sinceMs = 0;
+  private stoodMs = 0;
   private readonly timer = setInterval(() => this.look(), lookMs).unref();
 
   get signal(): AbortSignal {
@@ -128,7 +131,8 @@ class Patience {
   }
 
   begin(maxMs: number): void {
-    this.untilMs = this.time.elapsedMs + maxMs;
+    this.maxMs = maxMs;
+    this.sinceMs = this.time.elapsedMs;
   }
 
   end(): { tookMs: number; stillMs: number } {
@@ -138,7 +142,11 @@ class Patience {
   }
 
   private look(): void {
-    if (this.time.elapsedMs > this.untilMs) this.giveUp.abort();
+    const { elapsedMs, stillMs } = this.time;
+    // every connection has to be made anew then
+    if (stillMs - this.stoodMs > stillLongMs) this.sinceMs = elapsedMs;
+    this.stoodMs = stillMs;
+    if (elapsedMs - this.sinceMs > this.maxMs) this.giveUp.abort();
   }
 }
 

@@ -79,7 +79,10 @@ async function assertBooked({ pool, ops }: BenchSystem, eventId: string, { opens
   const booked = new Map(rows.map(({ packetId, userName }) => [String(packetId), userName]));
   const faults = opens
     .filter(({ packetId, userName, outcome }) => outcome !== 'credited' || booked.get(packetId) !== userName)
-    .map(({ packetId, userName, outcome }) => `packet ${packetId} of ${userName}: told ${outcome}`);
+    .map(({ packetId, userName, outcome, wonAtMs, endedAtMs = 0 }) => {
+      const tookSeconds = ((endedAtMs - wonAtMs) / 1000).toFixed(1);
+      return `packet ${packetId} of ${userName}: told ${outcome} ${tookSeconds} s after it was won`;
+    });
   const { balanced, violations } = await ops.reconciliation(eventId);
   if (!balanced) faults.push('the books do not balance');
   faults.push(...violations);
