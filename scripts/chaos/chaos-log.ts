@@ -65,6 +65,11 @@ export interface WindowEntry extends Asked {
   readonly what: 'over' | 'not_started';
 }
 
+/** A shake whose answer nobody read: it may have won. */
+export interface LostShakeEntry extends Asked {
+  readonly what: 'lost_shake';
+}
+
 /** Any other request: only what is odd about it is of interest. */
 export interface OtherEntry extends Asked {
   readonly what: 'other';
@@ -72,4 +77,4 @@ export interface OtherEntry extends Asked {
   readonly said: Extract<NoAnswer, { kind: 'odd' }>;
 }
 
-export type Entry = HitEntry | OpenEntry | GrabEntry | WindowEntry | OtherEntry;
+export type Entry = HitEntry | OpenEntry | GrabEntry | WindowEntry | LostShakeEntry | OtherEntry;

@@ -22,6 +22,7 @@ export interface FaultScene {
 
 const settlePauseMs = 150;
 const settleTriesMax = 400;
+const settlesAtOnceMax = 8;
 
 /** Does all that the schedule says, at its times; resolves when the last of it is over. What concerns one target goes one after another. */
 export async function runFaults(scene: FaultScene, faults: readonly Fault[]): Promise<void> {
@@ -145,19 +146,37 @@ async function rewind({ system, count }: FaultScene, fault: FaultOf<'rewind'>): 
   return `${listed} blocks were listed in the copy`;
 }
 
-/** As an operator who does not want to wait; being refused is what is expected. */
+/** As an operator who does not want to wait, not even for the answer; being refused is what is expected. */
 async function insistOnSettling({ system, eventId, signal, count }: FaultScene): Promise<string> {
-  for (let tries = 1; tries <= settleTriesMax && !signal.aborted; tries += 1) {
-    try {
-      const { outcome } = await system.ops.settle(eventId, 'chaos: impatient');
-      if (outcome === 'settled') return `settled at try ${tries}`;
-      count('settle too early');
-    } catch (error) {
-      const isConflict = error instanceof HongbaoProblemError && error.code === 'state_conflict';
-      if (!isConflict && !isPassingError(error)) throw error;
-      count('settle refused');
+  const asks = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  let settledAt: number | undefined;
+  const ask = async (tries: number): Promise<void> => {
+    const answer = await askToSettle(system, eventId);
+    if (answer === 'settled') settledAt ??= tries;
+    else count(`settle ${answer}`);
+  };
+  for (let tries = 1; tries <= settleTriesMax && settledAt === undefined && !signal.aborted; tries += 1) {
+    if (asks.size < settlesAtOnceMax) {
+      const asking: Promise<void> = ask(tries)
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => asks.delete(asking));
+      asks.add(asking);
     }
     await delay(settlePauseMs);
   }
-  return 'never settled';
+  await Promise.all(asks);
+  if (failures.length > 0) throw failures[0];
+  return settledAt === undefined ? 'never settled' : `settled at try ${settledAt}`;
+}
+
+async function askToSettle(system: ChaosSystem, eventId: string): Promise<'settled' | 'too early' | 'refused'> {
+  try {
+    const { outcome } = await system.ops.settle(eventId, 'chaos: impatient');
+    return outcome === 'settled' ? 'settled' : 'too early';
+  } catch (error) {
+    const isConflict = error instanceof HongbaoProblemError && error.code === 'state_conflict';
+    if (!isConflict && !isPassingError(error)) throw error;
+    return 'refused';
+  }
 }

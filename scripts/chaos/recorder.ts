@@ -102,6 +102,7 @@ export class Recorder {
       const { id: sponsorId } = body['sponsor'] as { id: string };
       this.entries.push({ what: 'hit', ...asked(exchange), packetId, epoch, sponsorId, expiresAtMs });
     } else if (result === undefined) {
+      if (answer === undefined) this.entries.push({ what: 'lost_shake', ...asked(exchange) });
       this.writeOdd(exchange, ['event_unknown']);
     }
   }

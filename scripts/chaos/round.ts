@@ -110,6 +110,7 @@ async function playRound(
     ledger,
     reports: [...(await during), after],
     isStoreLost: losesStore(plan),
+    isMirrored: plan.faults.some(({ kind }) => kind === 'mirror'),
     failedJobs: await countFailedJobs(system.cache),
     defects: [...defects, ...tasks.defects, ...system.surprises.splice(0)],
   });

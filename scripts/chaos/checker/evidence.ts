@@ -10,6 +10,8 @@ export interface Evidence {
   readonly reports: readonly { readonly when: string; readonly report: Reconciliation }[];
   /** Redis forgot what it had acknowledged: emptied, or replaced by an older copy. */
   readonly isStoreLost: boolean;
+  /** Shakes arrived a second time, and the answers to those went nowhere. */
+  readonly isMirrored: boolean;
   /** Jobs that the queue gave up. */
   readonly failedJobs: number;
   /** What the SDK or a process did that no fault explains, and what did not come to its end in time. */

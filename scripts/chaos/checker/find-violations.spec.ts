@@ -29,6 +29,11 @@ function hit(userId: string, packetId: string, afterMs: number, rest: Partial<Hi
   return { what: 'hit', ...own, packetId, epoch: 1, sponsorId, expiresAtMs: atMs + ttlMs, ...rest };
 }
 
+function lostShake(userId: string, afterMs: number): Entry {
+  const sentAtMs = startMs + afterMs;
+  return { what: 'lost_shake', userId, gateway: 0, sentAtMs, atMs: sentAtMs + 1500 };
+}
+
 function open(
   userId: string,
   packetId: string,
@@ -143,6 +148,7 @@ function nightWith({ entries = (all) => all, ledger = {}, ...rest }: Spoil = {})
     ledger: { ...cleanLedger, ...ledger },
     reports: [{ when: 'after settle', report }],
     isStoreLost: false,
+    isMirrored: false,
     failedJobs: 0,
     defects: [],
     ...rest,
@@ -203,6 +209,7 @@ const spoils: Readonly<Record<RuleName, readonly Spoil[]>> = {
   'ticket-life': [
     add(hit('fay', packet(9), 300, { expiresAtMs: startMs + 60_000 })),
     add(hit('fay', packet(9), 300, { expiresAtMs: startMs + 300 })),
+    add(lostShake('fay', 400), hit('fay', packet(9), 350, { expiresAtMs: startMs + 600 })),
   ],
   'outside-window': [
     add(hit('fay', packet(9, 2), 5500, { epoch: 3 })),
@@ -306,6 +313,18 @@ describe('what is no violation', () => {
       },
     ],
     ['the same ticket given again for a repeated shake', add(hit('ann', p, 100))],
+    [
+      'the same ticket given again a good while later, after the end of its block',
+      add(hit('ann', p, 1080, { expiresAtMs: startMs + 1100 })),
+    ],
+    [
+      'a ticket whose first answer was lost',
+      add(lostShake('fay', 350), hit('fay', packet(9), 1080, { expiresAtMs: startMs + 1355 })),
+    ],
+    [
+      'a ticket that was won by a request whose answer goes nowhere',
+      { ...add(hit('fay', packet(9), 1080, { expiresAtMs: startMs + 1355 })), isMirrored: true },
+    ],
     [
       'refusals that the catalogue documents',
       add(open('ann', p, 800, { kind: 'refused', status: 503, code: 'overloaded' })),

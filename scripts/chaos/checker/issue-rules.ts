@@ -9,7 +9,8 @@ export function findIssueViolations(evidence: Evidence): Violation[] {
   return [
     ...packets.flatMap((group) => [...findDoubleIssues(group), ...findEarlyReissues(group, evidence)]),
     ...findIssuesAfterGrant(packets, evidence),
-    ...hits.flatMap((hit) => [...findWrongLife(hit, evidence), ...findLateIssue(hit, evidence)]),
+    ...hits.flatMap((hit) => findWrongEnd(hit, evidence)),
+    ...findFresh(hits, evidence).flatMap((hit) => [...findShortLife(hit, evidence), ...findLateIssue(hit, evidence)]),
     ...findWindowViolations(evidence),
   ];
 }
@@ -52,18 +53,40 @@ function findIssuesAfterGrant(packets: readonly HitEntry[][], { ledger }: Eviden
   });
 }
 
-function findWrongLife(hit: HitEntry, { ledger }: Evidence): Violation[] {
+/**
+ * The answers that were made as they were asked for. Whoever shakes again in the same turn gets the ticket that he won before, and is the
+ * first to read it if the answer was lost then, or went nowhere.
+ */
+function findFresh(hits: readonly HitEntry[], { entries, ledger, isMirrored }: Evidence): HitEntry[] {
+  if (isMirrored) return [];
+  const lost = groupBy(
+    entries.filter(({ what }) => what === 'lost_shake'),
+    ({ userId }) => userId,
+  );
+  const tickets = groupBy(hits, (hit) => `${hit.packetId} ${hit.epoch} ${hit.userId} ${hit.expiresAtMs}`);
+  const firsts = [...tickets.values()].map((answers) => answers.reduce((a, b) => (b.sentAtMs < a.sentAtMs ? b : a)));
+  return firsts.filter(({ userId, expiresAtMs }) => {
+    const issuedAtMs = expiresAtMs - ledger.ticketTtlMs;
+    return !(lost.get(userId) ?? []).some(({ sentAtMs }) => sentAtMs < issuedAtMs + clockMarginMs);
+  });
+}
+
+function findWrongEnd(hit: HitEntry, { ledger }: Evidence): Violation[] {
   const { packetId, userId, expiresAtMs, sentAtMs, atMs } = hit;
-  const earliestMs = sentAtMs + ledger.ticketTtlMs - clockMarginMs;
-  const latestMs = atMs + ledger.ticketTtlMs + clockMarginMs;
   const found: Violation[] = [];
-  if (expiresAtMs < earliestMs || expiresAtMs > latestMs) {
-    const text = `packet ${packetId}: the ticket of ${userId} ends ${expiresAtMs - atMs} ms after its answer, not ${ledger.ticketTtlMs}`;
-    found.push(violation('ticket-life', text, packetId));
-  }
+  if (expiresAtMs > atMs + ledger.ticketTtlMs + clockMarginMs) found.push(wrongLife(hit, ledger));
   if (sentAtMs > ledger.endsAtMs + clockMarginMs || atMs < ledger.startsAtMs - clockMarginMs)
     found.push(violation('outside-window', `packet ${packetId}: issued to ${userId} outside of the event`, packetId));
   return found;
+}
+
+function findShortLife(hit: HitEntry, { ledger }: Evidence): Violation[] {
+  return hit.expiresAtMs < hit.sentAtMs + ledger.ticketTtlMs - clockMarginMs ? [wrongLife(hit, ledger)] : [];
+}
+
+function wrongLife({ packetId, userId, expiresAtMs, atMs }: HitEntry, { ticketTtlMs }: Evidence['ledger']): Violation {
+  const text = `packet ${packetId}: the ticket of ${userId} ends ${expiresAtMs - atMs} ms after its answer, not ${ticketTtlMs}`;
+  return violation('ticket-life', text, packetId);
 }
 
 function findLateIssue({ packetId, epoch, userId, sentAtMs }: HitEntry, { ledger }: Evidence): Violation[] {

@@ -41,6 +41,7 @@ const standsStill = fc.nat(1).map((at): Fault[] => [{ at, how: 'hold' }]);
 export const ends = fc
   .record({
     one: fc.nat(9),
+    beforeMs: fc.constantFrom(0, 4000),
     closed: fc.oneof(fc.constant<Fault[]>([]), standsStill, faultsIn(closeSteps)),
     awayMs: fc.constantFrom(0, 4 * stockLeadMs),
     isWorked: fc.boolean(),
@@ -50,6 +51,7 @@ export const ends = fc
   .map((end) => {
     const act = async (world: World, real: Real) => {
       const { reference } = world;
+      wait(world, end.beforeMs);
       await carryOut(real, 'close', end.closed, (task) => close(task, world));
       if (reference.state === 'live') {
         wait(world, end.awayMs);
