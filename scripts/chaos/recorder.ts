@@ -2,6 +2,7 @@ import { Agent } from 'undici';
 import type { FetchAnswer, FetchInit, FetchLike } from '#libs/client';
 import type { ErrorCode } from '#libs/contracts';
 import { type ClaimKind, type KeyRing, verifyClaim } from '#libs/domain';
+import { fetchThrough } from '../rehearse/agent-fetch.ts';
 import type { Entry } from './chaos-log.ts';
 import { type Answer, bodyOf, grabSaid, noAnswer, openSaid } from './read-answer.ts';
 
@@ -63,19 +64,8 @@ export class Recorder {
   }
 
   private async send(url: string, init: FetchInit): Promise<Received> {
-    const { origin, pathname, search } = new URL(url);
-    const { statusCode, headers, body } = await this.agent.request({
-      origin,
-      path: pathname + search,
-      method: init.method as 'GET' | 'POST' | 'PUT',
-      headers: init.headers,
-      body: init.body ?? null,
-      signal: init.signal,
-    });
-    const text = await body.text();
-    const textOf = (header: string | string[] | undefined): string | null =>
-      (Array.isArray(header) ? header[0] : header) ?? null;
-    return { status: statusCode, text, headers: { get: (name) => textOf(headers[name]) } };
+    const { status, headers, text } = await fetchThrough(this.agent, url, init);
+    return { status, headers, text: await text() };
   }
 
   private write(exchange: Exchange): void {

@@ -1,4 +1,4 @@
-import { admissionStepMs, LocalAdmission, type ShedClass, shedOrder } from '#libs/degradation';
+import { admissionStepMs, LocalAdmission, ofEachClass, type ShedClass } from '#libs/degradation';
 import { LoopWatch } from '#libs/runtime';
 
 export interface ShareAdmissionParts {
@@ -8,16 +8,13 @@ export interface ShareAdmissionParts {
   readonly inFlightShare: () => number;
 }
 
-const zeros = (): Record<ShedClass, number> =>
-  Object.fromEntries(shedOrder.map((name) => [name, 0])) as Record<ShedClass, number>;
-
 /** How far this process has stepped back by itself: the same level as in the gateways (libs/degradation, LocalAdmission). */
 export class ShareAdmission {
   /** Totals since the start. */
-  readonly refused = zeros();
+  readonly refused = ofEachClass(0);
   readonly local = new LocalAdmission();
   private readonly watch = new LoopWatch();
-  private came = zeros();
+  private came = ofEachClass(0);
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly parts: ShareAdmissionParts) {}
@@ -43,7 +40,7 @@ export class ShareAdmission {
 
   private step(): void {
     const requests = this.came;
-    this.came = zeros();
+    this.came = ofEachClass(0);
     // there are no shakes here
     this.local.step({ ...this.watch.take(), requests, inFlightShare: this.parts.inFlightShare(), isPaceSpent: true });
   }

@@ -8,6 +8,11 @@ export const shedOrder = importanceOrder.filter((name) => name !== 'settle').rev
 export type ShedClass = Exclude<ImportanceClass, 'settle'>;
 const placeOf = Object.fromEntries(shedOrder.map((name, place) => [name, place])) as Record<ShedClass, number>;
 
+/** A record with the same number for each of them. */
+export function ofEachClass(value: number): Record<ShedClass, number> {
+  return Object.fromEntries(shedOrder.map((name) => [name, value])) as Record<ShedClass, number>;
+}
+
 /** Opens are thinned when nothing else is left, and never to less than a tenth. */
 const levelMax = placeOf.open + 0.9;
 
@@ -85,8 +90,8 @@ interface Pressure {
  */
 export class LocalAdmission {
   private current = 0;
-  private readonly perSecond = Object.fromEntries(shedOrder.map((name) => [name, 0])) as Record<ShedClass, number>;
-  private readonly shares = Object.fromEntries(shedOrder.map((name) => [name, 1])) as Record<ShedClass, number>;
+  private readonly perSecond = ofEachClass(0);
+  private readonly shares = ofEachClass(1);
 
   get level(): number {
     return this.current;

@@ -103,4 +103,4 @@ export {
 export type { HashKey } from './sip-hash.ts';
 export { isTier, type Tier, type TierName, tierMax, tierMin, tierNameOf, tierNames, tierOf } from './tiers.ts';
 export { isUserId, userIdLengthMax } from './user-id.ts';
-export { priorityMinute, priorityOf, priorityPeriodMs } from './user-priority.ts';
+export { priorityAt, priorityMinute, priorityOf, priorityPeriodMs } from './user-priority.ts';

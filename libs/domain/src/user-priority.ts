@@ -19,3 +19,8 @@ export function priorityMinute(nowMs: number): number {
 export function priorityOf(user: UserHash, minute: number): number {
   return fractionOfUser(priorityKey, user, 0, minute);
 }
+
+/** A user's priority in the minute that `nowMs` is in. */
+export function priorityAt(user: UserHash, nowMs: number): number {
+  return priorityOf(user, priorityMinute(nowMs));
+}

@@ -55,8 +55,7 @@ export class LoopWatch {
   }
 
   private beat(): void {
-    const nowMs = performance.now();
-    this.longestMs = Math.max(this.longestMs, nowMs - this.beatAtMs - beatMs);
-    this.beatAtMs = nowMs;
+    this.longestMs = Math.max(this.longestMs, this.overdueMs());
+    this.beatAtMs = performance.now();
   }
 }

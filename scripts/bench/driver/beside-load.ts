@@ -1,14 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { keyRingSchema } from '#libs/contracts';
-import { createKeyRing } from '#libs/domain';
 import { TokenMaker } from '../measure/tokens.ts';
 import { makeWorkload, userNameOf } from '../opens/workload.ts';
 import { Arrivals } from './arrivals.ts';
 import { Connections } from './connections.ts';
 import { statusOf } from './http-answer.ts';
 import { answerLine } from './open-answers.ts';
-import { OpenRequests } from './open-requests.ts';
+import { requestsOf } from './open-requests.ts';
 import { OpenTraffic } from './open-traffic.ts';
 import type { BesidePlan, BesideRequest, BesideResult, OpensScript } from './plans.ts';
 
@@ -21,19 +19,11 @@ const lastOutcomesMs = 30_000;
 /** Opens and reads beside a flood of shakes, until `stop` says so. */
 export async function loadBeside(plan: BesidePlan, onStarted: () => void, stop: AbortSignal): Promise<BesideResult> {
   const script = JSON.parse(await readFile(plan.scriptFile, 'utf8')) as OpensScript;
-  const { eventId, expiresAtMs, shape, ticketKeys, sessionSecret } = script;
+  const { shape, sessionSecret } = script;
   const tokens = new TokenMaker(sessionSecret, 'beside', Math.floor(Date.now() / 1000));
   const { port, connections: count } = plan;
   const workload = makeWorkload(shape);
-  const requests = new OpenRequests({
-    port,
-    ring: createKeyRing(keyRingSchema.parse(ticketKeys)),
-    eventId,
-    expiresAtMs,
-    users: shape.users,
-    workload,
-    tokenOf: (userName) => tokens.makeFor(userName),
-  });
+  const requests = requestsOf(port, script, workload, tokens);
   const connections: Connections = new Connections({
     port,
     count,

@@ -138,7 +138,7 @@ export class ImpatientPhones {
   }
 }
 
-const emptyPeriod = (): ShakesPeriod => ({
+export const emptyPeriod = (): ShakesPeriod => ({
   sent: 0,
   unsent: 0,
   decided: 0,

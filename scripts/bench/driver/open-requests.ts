@@ -1,5 +1,8 @@
-import { type KeyRing, signClaim, signShakeState } from '#libs/domain';
+import { keyRingSchema } from '#libs/contracts';
+import { createKeyRing, type KeyRing, signClaim, signShakeState } from '#libs/domain';
+import type { TokenMaker } from '../measure/tokens.ts';
 import { userNameOf, type Workload } from '../opens/workload.ts';
+import type { OpensScript } from './plans.ts';
 
 export interface OpenRequestsOptions {
   readonly port: number;
@@ -45,4 +48,22 @@ function headOf(port: number, token: string, state: string): string {
     `POST /v1/packets/open HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${token}\r\n` +
     `Content-Type: application/json\r\nX-Shake-State: ${state}\r\n`
   );
+}
+
+/** The opens of a script, by users whose sessions come from `tokens`. */
+export function requestsOf(
+  port: number,
+  { eventId, expiresAtMs, shape, ticketKeys }: OpensScript,
+  workload: Workload,
+  tokens: TokenMaker,
+): OpenRequests {
+  return new OpenRequests({
+    port,
+    ring: createKeyRing(keyRingSchema.parse(ticketKeys)),
+    eventId,
+    expiresAtMs,
+    users: shape.users,
+    workload,
+    tokenOf: (userName) => tokens.makeFor(userName),
+  });
 }

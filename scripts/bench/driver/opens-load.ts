@@ -1,12 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { keyRingSchema } from '#libs/contracts';
-import { createKeyRing } from '#libs/domain';
 import { TokenMaker } from '../measure/tokens.ts';
-import { makeWorkload, type Workload } from '../opens/workload.ts';
+import { makeWorkload } from '../opens/workload.ts';
 import { Connections } from './connections.ts';
 import { answerLine } from './open-answers.ts';
-import { OpenRequests } from './open-requests.ts';
+import { requestsOf } from './open-requests.ts';
 import { OpenTraffic } from './open-traffic.ts';
 import type { DriverPhase, OpensPlan, OpensResult, OpensScript } from './plans.ts';
 
@@ -19,7 +17,8 @@ const lastOutcomesMs = 30_000;
 export async function loadOpens(plan: OpensPlan, onPhase: (phase: DriverPhase) => void): Promise<OpensResult> {
   const script = JSON.parse(await readFile(plan.scriptFile, 'utf8')) as OpensScript;
   const workload = makeWorkload(script.shape);
-  const requests = requestsOf(plan, script, workload);
+  const tokens = new TokenMaker(script.sessionSecret, 'opens', Math.floor(Date.now() / 1000));
+  const requests = requestsOf(plan.port, script, workload, tokens);
   const connections: Connections = new Connections({
     port: plan.port,
     count: plan.connections,
@@ -47,18 +46,4 @@ export async function loadOpens(plan: OpensPlan, onPhase: (phase: DriverPhase) =
   const outcomes = traffic.outcomes();
   await writeFile(plan.answersFile, outcomes.map(answerLine).join(''), { mode: 0o600 });
   return traffic.result(outcomes);
-}
-
-function requestsOf({ port }: OpensPlan, script: OpensScript, workload: Workload): OpenRequests {
-  const { eventId, expiresAtMs, shape, ticketKeys, sessionSecret } = script;
-  const tokens = new TokenMaker(sessionSecret, 'opens', Math.floor(Date.now() / 1000));
-  return new OpenRequests({
-    port,
-    ring: createKeyRing(keyRingSchema.parse(ticketKeys)),
-    eventId,
-    expiresAtMs,
-    users: shape.users,
-    workload,
-    tokenOf: (userName) => tokens.makeFor(userName),
-  });
 }

@@ -7,9 +7,9 @@ import { type Figures, type Part, RefusedError, type Row } from '../frame/suite.
 import { median, rotated, rounded } from '../measure/statistics.ts';
 import type { BenchSystem } from './bench-system.ts';
 import type { OpensStage } from './opens-stage.ts';
-import { makeSteadyEvent } from './rebuild-event.ts';
 import { type Recovery, recoveryOf } from './recovery.ts';
 import { Shakers } from './shakers.ts';
+import { makeSteadyEvent, usualSteadyEvent } from './steady-event.ts';
 
 /** Until winners come evenly, at the beginning and after each loss. */
 const steadyMs = 5000;
@@ -49,7 +49,7 @@ export const rebuildPart: Part<OpensStage> = {
 };
 
 async function measure(stage: OpensStage, system: BenchSystem): Promise<Record<Loss, Recovery[]>> {
-  const eventId = await makeSteadyEvent(system);
+  const eventId = await makeSteadyEvent(system, usualSteadyEvent);
   const shakers = new Shakers(system, eventId, () => stage.newUsers(1)[0]!);
   const recoveries: Record<Loss, Recovery[]> = { emptied: [], replaced: [], staleCopy: [] };
   shakers.start();

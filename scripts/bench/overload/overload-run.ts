@@ -17,7 +17,7 @@ import { TokenMaker } from '../measure/tokens.ts';
 import type { BenchSystem } from '../opens/bench-system.ts';
 import { checkBooks } from '../opens/book-check.ts';
 import { makeOpensEvent } from '../opens/opens-event.ts';
-import { makeSteadyEvent } from '../opens/rebuild-event.ts';
+import { makeSteadyEvent, usualSteadyEvent } from '../opens/steady-event.ts';
 import { makeWorkload, sponsorsPerUser, type WorkloadShape } from '../opens/workload.ts';
 import { nameOf, type OverloadStage, type Setup } from './overload-stage.ts';
 import {
@@ -105,7 +105,7 @@ class OverloadedSystem {
 
   private async prepare(): Promise<void> {
     const { context } = this.stage;
-    this.eventId = Number(await makeSteadyEvent(this.system));
+    this.eventId = Number(await makeSteadyEvent(this.system, usualSteadyEvent));
     this.tokensFile = join(context.dir, `tokens-${nameOf(this.setup)}.txt`);
     const tokens = new TokenMaker(this.system.secrets.SESSION_SECRET, 'phones', Math.floor(Date.now() / 1000));
     await tokens.writeFile(this.tokensFile, phones);

@@ -1,19 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { ShakesPeriod } from '../driver/plans.ts';
+import { emptyPeriod } from '../driver/impatient-phones.ts';
 import type { OverloadRun } from './overload-run.ts';
 import { backAfterSeconds, reactionMs, stepFigures } from './step-figures.ts';
 
 const startedAtMs = 1_000_000;
-const none: ShakesPeriod = {
-  sent: 0,
-  unsent: 0,
-  decided: 0,
-  rested: 0,
-  refused: 0,
-  cutOff: 0,
-  gaveUp: 0,
-  connected: 0,
-};
+const none = emptyPeriod();
 const latencies = { p50Ms: 1, p99Ms: 2, lagP99Ms: 0 };
 
 /** Two seconds at three times the capacity, then one after the peak. */

@@ -3,15 +3,30 @@ import { makePassableDir } from '#libs/localservers';
 import { type BenchContext, RefusedError } from '../frame/suite.ts';
 import { pin } from '../measure/pinning.ts';
 import { BenchSystem } from '../opens/bench-system.ts';
+import { makeSteadyEvent } from '../opens/steady-event.ts';
 import { SdkCrowd } from './sdk-crowd.ts';
-import { fullSettings, packetsPerSecond, quickSettings, type StormSettings } from './settings.ts';
-import { makeStormEvent } from './storm-event.ts';
+import {
+  fullSettings,
+  packetsPerSecond,
+  quickSettings,
+  type StormSettings,
+  shakeIntervalMs,
+  sponsorCount,
+} from './settings.ts';
 
 /** Over so long as much is credited as is released, within these shares, before anything is measured. */
 const steadyMs = 5000;
 const steadyShare = { least: 0.8, most: 1.2 };
 const steadyLookMs = 500;
 const steadyMaxMs = 60_000;
+
+const stormEvent = {
+  title: 'benchmark of a storm',
+  sponsorCount,
+  packetsPerSecond,
+  ticketTtlMs: 120_000,
+  shakeIntervalMs,
+};
 
 /** What the parts share. Each has a system of its own, that steps back by itself as usual. */
 export class StormStage {
@@ -33,7 +48,7 @@ export class StormStage {
   async withCrowd<T>(name: string, work: (system: BenchSystem, crowd: SdkCrowd) => Promise<T>): Promise<T> {
     const system = await BenchSystem.start({ context: this.context, name, stepsBack: true });
     try {
-      const eventId = await makeStormEvent(system);
+      const eventId = await makeSteadyEvent(system, stormEvent);
       const crowd = new SdkCrowd(system, eventId, () => this.usersSoFar++);
       crowd.start(this.settings.phones, this.settings.warmUpMs / 2);
       try {

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { problemOf } from '#libs/contracts';
-import { type LocalAdmission, type ShedClass, shedOrder } from '#libs/degradation';
-import { priorityMinute, priorityOf } from '#libs/domain';
+import { type LocalAdmission, ofEachClass, type ShedClass } from '#libs/degradation';
+import { priorityAt } from '#libs/domain';
 import { type PreparedAnswer, prepareProblem, sendPrepared } from '../process/raw-answer.ts';
 import type { StoreTime } from '../process/store-time.ts';
 import { whenOver } from '../process/when-over.ts';
@@ -28,14 +28,11 @@ export interface RequestGateParts {
   readonly random?: () => number;
 }
 
-const zeros = (): Record<ShedClass, number> =>
-  Object.fromEntries(shedOrder.map((name) => [name, 0])) as Record<ShedClass, number>;
-
 /** Whether a request of the router is answered or refused at once, by the level of this process and by what is under way. */
 export class RequestGate {
   /** Totals since the start, by class; shakes that pass the router are not among them. */
-  readonly came = zeros();
-  readonly refused = zeros();
+  readonly came = ofEachClass(0);
+  readonly refused = ofEachClass(0);
   othersUnderWay = 0;
   private replyCount = 0;
   private replySumMs = 0;
@@ -86,7 +83,7 @@ export class RequestGate {
     if (share >= 1) return true;
     const session = sessions.cached(headers.authorization);
     // one who is not known yet has no luck to keep
-    return (session === undefined ? random() : priorityOf(session.user, priorityMinute(time.approxMs()))) < share;
+    return (session === undefined ? random() : priorityAt(session.user, time.approxMs())) < share;
   }
 
   private refusal(): PreparedAnswer {

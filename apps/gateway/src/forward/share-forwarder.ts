@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type GrabAnswer, importanceHeader, type Leaderboard, type SharePage, userHeader } from '#libs/contracts';
 import { type DegradationHolder, type FeatureKey, featureOf } from '#libs/degradation';
-import { type KeyRing, priorityMinute, priorityOf, verifyClaim } from '#libs/domain';
+import { type KeyRing, priorityAt, verifyClaim } from '#libs/domain';
 import { type InternalClient, ProblemError } from '#libs/runtime';
 import type { EventBook } from '../events/event-book.ts';
 import type { StoreTime } from '../process/store-time.ts';
@@ -69,7 +69,7 @@ export class ShareForwarder {
     const importance = featureOf(feature).class;
     // one whom we do not know has no luck to keep
     if (session === undefined) return { [importanceHeader]: `${importance} ${Math.random()}` };
-    const priority = priorityOf(session.user, priorityMinute(this.parts.time.approxMs()));
+    const priority = priorityAt(session.user, this.parts.time.approxMs());
     return { [userHeader]: session.userId, [importanceHeader]: `${importance} ${priority}` };
   }
 

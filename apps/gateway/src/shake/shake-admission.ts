@@ -1,5 +1,5 @@
 import type { DegradationHolder, LocalAdmission } from '#libs/degradation';
-import { priorityMinute, priorityOf, type UserHash } from '#libs/domain';
+import { priorityAt, type UserHash } from '#libs/domain';
 import { stretchMaxAt } from './event-turns.ts';
 
 /** Share of the users whose shakes are drawn while shakes are paced by their tier; the others change with the minute. */
@@ -49,5 +49,5 @@ export class ShakeAdmission {
 }
 
 function isAmong(share: number, user: UserHash, nowMs: number): boolean {
-  return share > 0 && priorityOf(user, priorityMinute(nowMs)) < share;
+  return share > 0 && priorityAt(user, nowMs) < share;
 }
