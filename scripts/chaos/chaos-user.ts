@@ -12,7 +12,10 @@ import { isPassingError } from '../rehearse/patience.ts';
 import { type Random, randomOf } from '../rehearse/random.ts';
 import type { CrowdScene, Friend } from './crowd-scene.ts';
 
-/** Impatient on purpose, as is the scene's `requestTimeoutMs`, and never giving up by itself: the round's signal does that. */
+/**
+ * Impatient on purpose, as is the scene's `requestTimeoutMs`, and never giving up by itself, but of what the server puts off: the round's signal
+ * does that.
+ */
 const limits: Partial<ClientLimits> = {
   backoffBaseMs: 30,
   backoffMaxMs: 300,
@@ -49,6 +52,8 @@ export class ChaosUser implements Friend {
   private readonly phones: readonly HongbaoClient[];
   /** Tickets that were sent to be opened, and shares that were grabbed. */
   private readonly opened = new Set<string>();
+  /** Of these the event's settlement decides: the store that knew was replaced. */
+  private readonly putOff = new Set<string>();
   private readonly grabbed = new Set<string>();
 
   constructor(
@@ -82,6 +87,15 @@ export class ChaosUser implements Friend {
     await deviceClock.sleep(scene.startMs - Date.now() + random.next() * thinkMsMax, this.signal);
     const shaking = isDouble ? this.phones : [this.phones[first]!];
     await Promise.all(shaking.map((phone) => this.shake(phone)));
+  }
+
+  /** What was put off until the event is settled, which it now is: each has to have an outcome. */
+  questionsPutOff(): (() => Promise<void>)[] {
+    return [...this.putOff].map((ticket) => async () => {
+      const { outcome } = await this.open(this.anyPhone(), ticket);
+      if (outcome === 'unsettled' && !this.signal.aborted)
+        throw new Error('an open is put off though its event is settled');
+    });
   }
 
   /** Whatever this user asked for, once more: `share` is the part of it, of 1. */
@@ -181,7 +195,12 @@ export class ChaosUser implements Friend {
 
   private async open(phone: HongbaoClient, ticket: string): Promise<OpenOutcome> {
     this.opened.add(ticket);
-    return await phone.open(ticket, { signal: this.signal });
+    const outcome = await phone.open(ticket, { signal: this.signal });
+    if (outcome.outcome === 'unsettled' && outcome.reason === 'spent' && !this.putOff.has(ticket)) {
+      this.putOff.add(ticket);
+      this.scene.recorder.count('tickets put off until settled');
+    }
+    return outcome;
   }
 
   private async share(packetId: string, ticket: string | undefined): Promise<void> {

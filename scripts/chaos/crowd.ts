@@ -52,14 +52,26 @@ export async function liveCrowd(
 }
 
 const questionsAtOnce = 12;
+type Asked = Pick<CrowdScene, 'tasks' | 'signal'>;
 
 /** Asks for everything once more, at another gateway where there was one: every outcome must come back the same (invariant 7). */
-export async function askAgain(
-  users: readonly ChaosUser[],
-  share: number,
-  { tasks, signal }: Pick<CrowdScene, 'tasks' | 'signal'>,
-): Promise<void> {
-  const questions = users.flatMap((user) => user.questions(share)).values();
+export async function askAgain(users: readonly ChaosUser[], share: number, asked: Asked): Promise<void> {
+  await askAll(
+    users.flatMap((user) => user.questions(share)),
+    asked,
+  );
+}
+
+/** Asks for what was put off until the event is settled. */
+export async function askPutOff(users: readonly ChaosUser[], asked: Asked): Promise<void> {
+  await askAll(
+    users.flatMap((user) => user.questionsPutOff()),
+    asked,
+  );
+}
+
+async function askAll(asked: readonly (() => Promise<void>)[], { tasks, signal }: Asked): Promise<void> {
+  const questions = asked.values();
   const work = async (): Promise<void> => {
     for (const question of questions) {
       if (signal.aborted) return;

@@ -5,7 +5,7 @@ import { insist, isPassingError } from '../rehearse/patience.ts';
 import type { Entry } from './chaos-log.ts';
 import type { Violation } from './checker/evidence.ts';
 import { findViolations } from './checker/find-violations.ts';
-import { askAgain, liveCrowd, type Population } from './crowd.ts';
+import { askAgain, askPutOff, liveCrowd, type Population } from './crowd.ts';
 import { Tasks } from './crowd-scene.ts';
 import { runFaults } from './faults.ts';
 import { awaitEmptyLanes, countFailedJobs } from './lane-faults.ts';
@@ -98,6 +98,7 @@ async function playRound(
   if (!(await awaitEmptyLanes(system.cache, patienceMs))) defects.push('the lanes do not become empty');
   const isSettled = await settle(system.ops, eventId);
   note(isSettled ? 'settled' : 'not settled');
+  if (isSettled) await askPutOff(users, scene);
   await askAgain(users, askedAfterSettle, scene);
   if (signal.aborted) defects.push(`after ${patienceMs} ms with all up there are still requests without an outcome`);
   await recorder.close();

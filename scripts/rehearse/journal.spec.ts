@@ -67,6 +67,7 @@ describe("the users' journal", () => {
     journal.opened('ticket', unsettled, nowMs);
     journal.grabbed(grab, { outcome: 'unsettled', reason: 'spent' });
     expect(journal.unsettled()).toHaveLength(2);
+    expect(journal.unsettledOpens()).toEqual([{ userId: expect.any(String), ticket: 'ticket' }]);
     journal.opened('ticket', credited(100), nowMs);
     journal.grabbed(grab, { outcome: 'empty' });
     expect(journal.unsettled()).toEqual([]);

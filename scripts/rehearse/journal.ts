@@ -127,11 +127,18 @@ export class Journal {
     return [...this.grabs.values()].flatMap(({ credited }) => credited ?? []);
   }
 
+  /** Opens that were sent and have no outcome yet. */
+  unsettledOpens(): { readonly userId: string; readonly ticket: string }[] {
+    return [...this.tickets]
+      .filter(([, { unsettled, credited, denied }]) => unsettled && !credited && !denied)
+      .map(([ticket, { userId }]) => ({ userId, ticket }));
+  }
+
   /** Opens and grabs that were sent and never got an outcome. */
   unsettled(): string[] {
-    const opens = [...this.tickets.values()]
-      .filter(({ unsettled, credited, denied }) => unsettled && !credited && !denied)
-      .map(({ userId, hit }) => `open of packet ${hit.packetId} by ${userId} has no outcome`);
+    const opens = this.unsettledOpens().map(({ userId, ticket }) => {
+      return `open of packet ${this.tickets.get(ticket)!.hit.packetId} by ${userId} has no outcome`;
+    });
     const grabs = [...this.grabs.values()]
       .filter(({ unsettled, credited, denied }) => unsettled && !credited && !denied)
       .map(({ userId, packetId }) => `grab of packet ${packetId} by ${userId} has no outcome`);

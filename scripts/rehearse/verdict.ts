@@ -1,9 +1,10 @@
+import { HongbaoClient } from '#libs/client';
 import type { Reconciliation } from '#libs/contracts';
 import { findDoubles, findProofViolations, findUserViolations, type Promises } from './audit.ts';
 import { readLedgers } from './ledger.ts';
 import { insist } from './patience.ts';
 import { settleEvent } from './proof.ts';
-import { serverNowMs } from './scene.ts';
+import { type Scene, serverNowMs } from './scene.ts';
 import type { Stage } from './stage.ts';
 
 export interface Verdict {
@@ -34,6 +35,7 @@ export async function passVerdict(
   const { ledgers, unread } = await readLedgers(scene, userIds, serverNowMs(scene) + clockMarginMs, signal);
   signal.throwIfAborted();
   const isSettled = await settleEvent(ops, eventId, signal);
+  if (isSettled) await askUnsettled(scene, signal);
   const afterSettle = isSettled ? await insist(() => ops.reconciliation(eventId), signal) : undefined;
   const rules = { eventId, perUserMax: night.plan.perUserMax ?? 1 };
   return {
@@ -52,4 +54,12 @@ export async function passVerdict(
       ...(afterSettle?.unclaimedFen ? [`after settlement: ${afterSettle.unclaimedFen} fen are still unclaimed`] : []),
     ],
   };
+}
+
+/** What the server put off until the event is settled: it has an outcome now. */
+async function askUnsettled(scene: Scene, signal: AbortSignal): Promise<void> {
+  for (const { userId, ticket } of scene.journal.unsettledOpens()) {
+    const client = new HongbaoClient({ baseUrl: scene.gatewayUrl, fetch: scene.fetch, userId });
+    scene.journal.opened(ticket, await client.open(ticket, { signal }), serverNowMs(scene));
+  }
 }

@@ -10,6 +10,7 @@ import {
   exchangeStock,
   type GatewayFigures,
   readDegradation,
+  readStamp,
   subscribeDegradation,
   writeFigures,
 } from '#libs/redis';
@@ -234,6 +235,7 @@ function moneyParts(
   };
   const lateTickets = new LateTickets({
     look: (lane) => lookAtOutstanding(redis.cache, lane),
+    readStamp: () => readStamp(redis.cache),
     acceptMaxMs: limits.acceptMaxMs,
   });
   const opens = new OpensService({ ...base, producer, ledger, answers, lateTickets, counters: openCounters, limits });

@@ -7,6 +7,8 @@ export interface ClientLimits {
   readonly backoffMaxMs: number;
   /** A `Retry-After` beyond this is cut. */
   readonly retryAfterMaxMs: number;
+  /** From this `Retry-After` on nobody waits: a call fails, an open or a grab is handed back as unsettled and is asked for again later. */
+  readonly putOffFromMs: number;
   /** Repetitions that may be sent before the budget rations them. */
   readonly retryBudgetMax: number;
   /** Repetitions earned by each first request: the share of repetitions once the budget is used up. */
@@ -40,6 +42,7 @@ export const defaultLimits: ClientLimits = {
   backoffBaseMs: 250,
   backoffMaxMs: 10_000,
   retryAfterMaxMs: 60_000,
+  putOffFromMs: 20_000,
   retryBudgetMax: 10,
   retryBudgetRatio: 0.2,
   retryBudgetDripMs: 5_000,

@@ -116,6 +116,13 @@ describe('opening a ticket', () => {
     expect(second.unsettled()).toEqual([]);
   });
 
+  it('hands back at once what the server puts off for long, and keeps it', async () => {
+    const client = await play([problem('dependency_unavailable', { retryAfterMs: 30_000 }), answer(credited)]);
+    expect(await client.open('ticket')).toMatchObject({ outcome: 'unsettled', reason: 'spent' });
+    expect(clock.sleeps).toEqual([]);
+    expect(await client.settleUnsettled()).toEqual([{ outcome: 'credited', packet: credited }]);
+  });
+
   it('one ticket that can never be settled does not hold up the others', async () => {
     const client = await play([problem('ticket_invalid'), answer(credited)], { limits: { settlesAtOnceMax: 1 } });
     client.restore([

@@ -26,7 +26,8 @@ export const historyPageMax = 50;
 /**
  * What the ledger says of a user's ticket, that is of (packet, epoch, user): its one outcome, however often it is asked (invariant 7).
  * `pending`: accepted at that time (ms) and set aside as a dead letter that may be replayed. `open`: nothing of it is in the ledger and its
- * block has not lapsed; not an outcome. Asked without an epoch: `credited` when the user has the packet, by whatever ticket.
+ * block has not lapsed; not an outcome. `uncertain`: likewise, and the Redis that knew its opens was replaced: one may have been accepted of
+ * which only a receipt tells, until the event is settled. Asked without an epoch: `credited` when the user has the packet, by whatever ticket.
  */
 export const packetStatusSchema = z.discriminatedUnion('status', [
   z.object({
@@ -41,6 +42,6 @@ export const packetStatusSchema = z.discriminatedUnion('status', [
     atMs: z.number(),
   }),
   z.object({ status: z.literal('pending'), acceptedAtMs: z.int() }),
-  z.object({ status: z.enum(['open', 'taken', 'limit', 'sponsor_limit', 'expired', 'unknown']) }),
+  z.object({ status: z.enum(['open', 'uncertain', 'taken', 'limit', 'sponsor_limit', 'expired', 'unknown']) }),
 ]);
 export type PacketStatus = z.infer<typeof packetStatusSchema>;

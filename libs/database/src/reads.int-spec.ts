@@ -11,6 +11,7 @@ import { listPackets } from './sql/list-packets.sql.ts';
 import { moveEvent } from './sql/move-event.sql.ts';
 import { readPacketStatus } from './sql/packet-status.sql.ts';
 import { readWallet } from './sql/read-wallet.sql.ts';
+import { retireBlocks } from './sql/retire-blocks.sql.ts';
 import { saveDegradation } from './sql/save-degradation.sql.ts';
 import { settleOpens } from './sql/settle-opens.sql.ts';
 import { draftOf, openOf, packetIdsOf, poolOfSponsor, startEvent, t0 } from './testing/event.ts';
@@ -82,6 +83,9 @@ describe('readPacketStatus', () => {
     expect(await status('nobody', 1, 0, 1)).toBe('expired');
     expect(await status('holder', 1, 0, 1)).toBe('limit');
     expect([await status('nobody', 1, 0, 2), await status('nobody', 1, 0)]).toEqual(['open', 'open']);
+    await retireBlocks(db.pool);
+    expect([await status('nobody', 1, 0, 2), await status('nobody', 1, 0, 1)]).toEqual(['uncertain', 'expired']);
+    expect([await status('holder', 0, 0), await status('holder', 0, 1, 1)]).toEqual(['credited', 'sponsor_limit']);
     await db.pool.query("UPDATE blocks SET state = 'closed' WHERE pool_id = $1", [poolOfSponsor(event, 2).poolId]);
     expect(await status('nobody', 2, 0)).toBe('expired');
     await moveEvent(db.pool, { eventId: event.id, from: 'live', to: 'closed', atMs: t0 });

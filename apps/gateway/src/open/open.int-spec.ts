@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { creditedPacketSchema, type OpenItem, type OpenOutcome, pendingPacketSchema } from '#libs/contracts';
 import { laneOfBlock, packetIdOf, packetRefOf, verifyClaim, verifyShakeState } from '#libs/domain';
 import { addOutstanding, openLane, removeOutstanding } from '#libs/queue';
+import { keys, readStore, resetStock } from '#libs/redis';
 import { GatewayRig } from '../testing/gateway-rig.ts';
 import { sendJson } from '../testing/scripted-service.ts';
 import { poolIdOf, signed, testEvent, testRing } from '../testing/test-event.ts';
@@ -174,6 +175,25 @@ describe('opening a packet', () => {
     const early = await open({ ticket });
     expect([early.status, early.body.code]).toEqual([503, 'dependency_unavailable']);
     await removeOutstanding(rig.client, lane, ['job-on-its-way']);
+    expect((await open({ ticket })).body.code).toBe('ticket_expired');
+  });
+
+  it('does not say expired of what only a receipt can tell, since the store was replaced (invariants 6 and 7)', async () => {
+    const ticket = signed('ticket', { packetId: freshPacketId(), atMs: Date.now() - 5000 });
+    rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'uncertain' }));
+    const retired = await open({ ticket });
+    expect([retired.status, retired.body.code, retired.headers.get('retry-after')]).toEqual([
+      503,
+      'dependency_unavailable',
+      '30',
+    ]);
+    // the ledger does not know of it yet
+    rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'open' }));
+    await rig.client.set(keys.stamp, 'another server');
+    const unstamped = await open({ ticket });
+    expect([unstamped.status, unstamped.body.code]).toEqual([503, 'dependency_unavailable']);
+    const { runId } = await readStore(rig.client);
+    await resetStock(rig.client, { runId });
     expect((await open({ ticket })).body.code).toBe('ticket_expired');
   });
 

@@ -54,6 +54,9 @@ interface Recall {
   readonly isOpenFinal: boolean;
 }
 
+/** What only the event's settlement decides is not asked for every second. */
+const uncertainRetryAfterMs = 30_000;
+
 /** Opens: verified here, made durable in a lane, decided by allocation. */
 export class OpensService {
   constructor(private readonly parts: OpensParts) {}
@@ -111,6 +114,13 @@ export class OpensService {
       counters.results.pending += 1;
       return answers.pending(ticket, status.acceptedAtMs);
     }
+    // nobody but the holder of a receipt, if there is one, knows whether it was opened in time (invariants 6 and 7)
+    if (status.status === 'uncertain')
+      throw new ProblemError(
+        'dependency_unavailable',
+        'the store that knew of opens of this packet was replaced: whether it was opened in time is certain once the event is settled',
+        { retryAfterMs: uncertainRetryAfterMs },
+      );
     // its event lives, and this process does not know it: a store that came back empty, a snapshot of another version
     if (status.status === 'open' && !isOpenFinal)
       throw new ProblemError('dependency_unavailable', 'the event of this ticket is not known here yet');

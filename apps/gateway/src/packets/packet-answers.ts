@@ -116,7 +116,7 @@ export class PacketAnswers {
 type Denial = Exclude<OpenOutcome['outcome'], 'credited' | 'dead'>;
 
 /** What the ledger's word on a ticket that is too late for a lane comes to: nothing there means that it expired unopened. */
-export function denialOf(status: Exclude<PacketStatus['status'], 'credited' | 'pending'>): Denial {
+export function denialOf(status: Exclude<PacketStatus['status'], 'credited' | 'pending' | 'uncertain'>): Denial {
   return status === 'open' || status === 'unknown' ? 'expired' : status;
 }
 

@@ -49,6 +49,7 @@ export class PacketsService {
     if (receipt === undefined) throw new ProblemError('packet_unknown');
     switch (status.status) {
       case 'open':
+      case 'uncertain':
       case 'pending':
       case 'unknown':
         return answers.pending(receipt, receipt.atMs);

@@ -103,8 +103,10 @@ export async function recall(task: Task, world: World, ticket: Ticket): Promise<
   await task.withClient(async (client) => {
     const { status } = await readPacketStatus(client, { packetId, userId, epoch });
     const known = reference.outcomes.get(keyOf(ticket));
-    const allowed = new Set([known ?? 'open']);
-    if (known === undefined && reference.hasLapsed(packetId, epoch)) allowed.add('expired').delete('open');
+    const isGone = reference.blockOf(packetId)?.state === 'retired';
+    const undecided = isGone ? 'uncertain' : 'open';
+    const allowed = new Set([known ?? undecided]);
+    if (known === undefined && reference.hasLapsed(packetId, epoch)) allowed.add('expired').delete(undecided);
     if (known === undefined && reference.letters.get(keyOf(ticket)) === true) allowed.add('pending');
     mismatch.unlessIn(allowed, status, `the status of ${keyOf(ticket)}`);
   });
