@@ -162,7 +162,7 @@ const shapes = {
 
   /**
    * A packet is shared and never opened; it comes back and goes to somebody else, who shares it too. So that it does, there is time for
-   * a second and a third epoch, and people have room for what they win then.
+   * a second and a third epoch, people have room for what they win then, and there is little else to win.
    */
   'reclaimed-share': (random: Random, event: EventShape): Shape => ({
     event: {
@@ -175,7 +175,7 @@ const shapes = {
       sharesLastMs: 1500,
       pools: Array.from({ length: 6 }, () => ({
         ...event.pools[0]!,
-        packetCount: random.integer(60, 120),
+        packetCount: random.integer(10, 20),
         sharePortions: random.integer(1, 3),
         releaseCurve: 'even' as const,
       })),

@@ -12,7 +12,7 @@ import { packetIdsOf, testSecret } from '../event.ts';
 import type { Habits } from './actors.ts';
 import { mismatch } from './order.ts';
 import type { Reference } from './reference.ts';
-import { openLaneCount } from './store.ts';
+import { type Acceptance, openLaneCount } from './store.ts';
 import type { Task } from './task.ts';
 import { stockLeadMs, type World } from './world.ts';
 
@@ -38,10 +38,11 @@ export async function close(task: Task, world: World): Promise<void> {
 export async function settleAll(task: Task, world: World, habits: Habits): Promise<void> {
   const { nowMs, reference } = world;
   const eventId = reference.event.id;
-  if (!reference.isSettling && !(await maySettle(task, world, habits))) return;
+  const look = reference.isSettling ? undefined : await lookBefore(task, world, habits);
+  if (look?.maySettle === false) return;
   await task.withClient(async (db) => {
     task.atCommit(() => {
-      if (!reference.isSettling) checkOver(world, nowMs);
+      if (look !== undefined && !reference.isSettling) checkOver(world, nowMs, look.underWay);
       reference.beginSettlement();
     });
     await inTransaction(db, (client) => beginSettlement(client, { eventId, atMs: nowMs }));
@@ -67,10 +68,10 @@ export async function settleAll(task: Task, world: World, habits: Habits): Promi
 }
 
 /** Nobody may hold a promise any more when an event is settled (invariants 4, 6). */
-function checkOver(world: World, nowMs: number): void {
+function checkOver(world: World, nowMs: number, underWay: ReadonlySet<Acceptance>): void {
   const valid = world.tickets.filter(({ expiresAtMs }) => expiresAtMs > nowMs);
   mismatch.unless([], valid, 'tickets that are valid when the event is settled');
-  const lost = world.undecided().filter((acceptance) => world.store.has(acceptance));
+  const lost = world.undecided().filter((acceptance) => underWay.has(acceptance) && world.store.has(acceptance));
   mismatch.unless([], lost, 'accepted opens that are under way when the event is settled');
 }
 
@@ -95,19 +96,29 @@ function lastIssueMs({ closedAtMs, event }: Reference, issueUntilMs = 0): number
   return Math.max(closedAtMs! + stockLeadMs + event.blockLifeMs!, issueUntilMs);
 }
 
+interface Look {
+  readonly maySettle: boolean;
+  /** In a lane when the lanes were looked at. Whose job was lost with a store, and who asks with his receipt only after that, comes too late. */
+  readonly underWay: ReadonlySet<Acceptance>;
+}
+
 /** As in allocation: time first, then the lanes under one stamp, then the dead letters. */
-async function maySettle(task: Task, { nowMs, reference, store }: World, habits: Habits): Promise<boolean> {
-  if (reference.closedAtMs === undefined) return false;
+async function lookBefore(task: Task, world: World, habits: Habits): Promise<Look> {
+  const { nowMs, reference, store } = world;
+  let underWay: ReadonlySet<Acceptance> = new Set();
+  if (reference.closedAtMs === undefined) return { maySettle: false, underWay };
   const { event } = reference;
   const issueUntilMs = habits.asksBlocks ? await task.withClient((db) => readLastIssueUntil(db, event.id)) : undefined;
-  if (nowMs < settleTimeMs(reference, issueUntilMs)) return false;
+  if (nowMs < settleTimeMs(reference, issueUntilMs)) return { maySettle: false, underWay };
   const lastAcceptedMs = lastIssueMs(reference, issueUntilMs) + event.ticketTtlMs;
   const isQuiet = await task.step(() => {
+    underWay = new Set(world.undecided().filter((acceptance) => store.has(acceptance)));
     const oldest = Array.from({ length: openLaneCount }, (_, lane) => store.oldestAcceptedMs(lane));
     if (!habits.asksLanes) return true;
     return store.isStamped && oldest.every((ms) => ms === undefined || ms > lastAcceptedMs);
   });
-  return isQuiet && (await task.withClient((db) => countOpenDeadLetters(db, event.id))) === 0;
+  const maySettle = isQuiet && (await task.withClient((db) => countOpenDeadLetters(db, event.id))) === 0;
+  return { maySettle, underWay };
 }
 
 const bookedSql = `
