@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { reclaim, restock, stock } from './actors.ts';
-import { closes, ends, settles } from './ends.ts';
+import { closes, ends, settles, workAll } from './ends.ts';
 import { grab, openLate, recall, replay, work } from './lanes.ts';
 import { keyOf } from './reference.ts';
 import {
@@ -209,6 +209,39 @@ const grabs = fc
     ),
   );
 
+/**
+ * Somebody wins a packet, does not open it, wins it again when it has come back, and opens it then; friends have his first share and his
+ * second one.
+ */
+const regains = fc
+  .record({ one: pick, users: fc.uniqueArray(user, { minLength: 2, maxLength: 3 }), grabbed: faultsIn(3) })
+  .map((regain) => {
+    const act = async (world: World, real: Real) => {
+      const { gateway, poolId } = at(world.winnable(), regain.one);
+      const [owner, ...friends] = regain.users as [number, ...number[]];
+      const first = world.shake(gateway, poolId, owner);
+      if (first === undefined) return;
+      await real.stage.drain();
+      const { issueUntilMs } = world.reference.blockOf(first.packetId)!;
+      const { ticketTtlMs, graceMs } = world.reference.event;
+      wait(world, Math.max(issueUntilMs + ticketTtlMs + graceMs - world.nowMs, 0));
+      await carryOut(real, 'reclaim', [], (task) => reclaim(task, world, real.habits));
+      await carryOut(real, 'restock', [], (task) => restock(task, world, real.habits, { poolId, countMax: 8 }));
+      for (let place = placeOf(world, poolId); place !== undefined; place = placeOf(world, poolId)) {
+        const ticket = world.shake(place.gateway, poolId, owner)!;
+        if (ticket.packetId !== first.packetId) continue;
+        open(world, ticket, 'now', false);
+        break;
+      }
+      await workAll(world, real);
+      const friendIds = friends.map((no) => world.userId(no));
+      await carryOut(real, 'grab', regain.grabbed, (task) => grab(task, world, first, friendIds));
+    };
+    return new Step(text('regain', regain), (world) => world.winnable().length > 0, act);
+  });
+
+const placeOf = (world: World, poolId: number) => world.winnable().find((place) => place.poolId === poolId);
+
 const recalls = fc
   .nat(9)
   .map((one) =>
@@ -266,6 +299,7 @@ const all = {
   works,
   lateOpens,
   grabs,
+  regains,
   recalls,
   replays,
   storeEnds,

@@ -69,7 +69,7 @@ export const ends = fc
     return new Step(text('end', end), hasTicket, act);
   });
 
-async function workAll(world: World, real: Real): Promise<void> {
+export async function workAll(world: World, real: Real): Promise<void> {
   const { store } = world;
   await real.stage.drain();
   if (store.waiting().length > 0) await carryOut(real, 'work', [], (task) => work(task, world, store.waiting()));

@@ -36,6 +36,7 @@ export const lateOpens: Weights = {
   works: 60,
   lateOpens: 50,
   grabs: 30,
+  regains: 8,
   replays: 10,
   storeEnds: 5,
   storeKeeps: 5,

@@ -39,6 +39,10 @@ export class World {
     return `m${this.reference.event.id}-${no % userCount}`;
   }
 
+  userNoOf({ userId }: Ticket): number {
+    return Number(userId.split('-')[1]);
+  }
+
   poolOf(sponsorNo: number) {
     return this.reference.event.pools.find((pool) => pool.sponsorNo === sponsorNo)!;
   }
