@@ -21,7 +21,7 @@ export type GrabSaid =
 
 /** `refused`: a documented "not now"; `odd`: an answer that this request should never get; `lost`: none that could be read. */
 export type NoAnswer =
-  | { readonly kind: 'refused'; readonly status: number; readonly code: string }
+  | { readonly kind: 'refused'; readonly status: number; readonly code: string; readonly retryAfterMs?: number }
   | { readonly kind: 'odd'; readonly status: number; readonly text: string }
   | { readonly kind: 'lost' };
 

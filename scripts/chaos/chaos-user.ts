@@ -196,7 +196,7 @@ export class ChaosUser implements Friend {
   private async open(phone: HongbaoClient, ticket: string): Promise<OpenOutcome> {
     this.opened.add(ticket);
     const outcome = await phone.open(ticket, { signal: this.signal });
-    if (outcome.outcome === 'unsettled' && outcome.reason === 'spent' && !this.putOff.has(ticket)) {
+    if (outcome.outcome === 'unsettled' && outcome.reason === 'put_off' && !this.putOff.has(ticket)) {
       this.putOff.add(ticket);
       this.scene.recorder.count('tickets put off until settled');
     }

@@ -14,6 +14,13 @@ describe('what an answer says', () => {
     expect(openSaid(answer(202, { status: 'pending', packetId: '5' }))).toEqual({ kind: 'pending', packetId: '5' });
     expect(openSaid(problem('limit_reached'))).toEqual({ kind: 'denied', code: 'limit_reached' });
     expect(openSaid(problem('packet_unknown'))).toMatchObject({ kind: 'refused' });
+    const putOff = answer(503, problemOf('dependency_unavailable', undefined, { retryAfterMs: 45_000 }));
+    expect(openSaid(putOff)).toEqual({
+      kind: 'refused',
+      status: 503,
+      code: 'dependency_unavailable',
+      retryAfterMs: 45_000,
+    });
   });
 
   it('reads the outcomes of a grab', () => {
@@ -25,7 +32,11 @@ describe('what an answer says', () => {
 
   it('takes a documented "not now" for a refusal, and everything else for odd', () => {
     expect(noAnswer(problem('queue_unavailable'), [])).toMatchObject({ kind: 'refused', status: 503 });
-    expect(noAnswer(problem('event_unknown'), ['event_unknown'])).toMatchObject({ kind: 'refused' });
+    expect(noAnswer(problem('event_unknown'), ['event_unknown'])).toEqual({
+      kind: 'refused',
+      status: 404,
+      code: 'event_unknown',
+    });
     expect(noAnswer(undefined, [])).toEqual({ kind: 'lost' });
     const odd = [
       problem('internal'),

@@ -42,7 +42,10 @@ export function noAnswer(answer: Answer, expected: readonly ErrorCode[]): NoAnsw
   if (answer === undefined) return { kind: 'lost' };
   const code = codeOf(answer);
   const { status, text } = answer;
-  if (code !== undefined && (expected.includes(code) || isNotNow(code))) return { kind: 'refused', status, code };
+  if (code !== undefined && (expected.includes(code) || isNotNow(code))) {
+    const retryAfterMs = bodyOf(answer)?.['retryAfterMs'];
+    return { kind: 'refused', status, code, ...(typeof retryAfterMs === 'number' && { retryAfterMs }) };
+  }
   return { kind: 'odd', status, text: text.slice(0, oddTextCharsMax) };
 }
 

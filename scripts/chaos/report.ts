@@ -1,12 +1,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Violation } from './checker/evidence.ts';
+import { isEmptyRound } from './empty-rounds.ts';
 import type { RoundResult } from './round.ts';
 import { type RoundPlan, roundPlanSchema } from './round-plan.ts';
 
 const violationsShownMax = 20;
 
-/** One line for a round that went well. */
+/** One line for a round. */
 export function roundLine({ plan, tookMs, stillMs, counts, ledger, violations }: RoundResult): string {
   const seconds = tookMs / 1000;
   const per = Math.round((counts.get('requests') ?? 0) / seconds);
@@ -15,12 +16,17 @@ export function roundLine({ plan, tookMs, stillMs, counts, ledger, violations }:
     .reduce((sum, [, count]) => sum + count, 0);
   const repeats = Math.round((100 * (counts.get('repeats') ?? 0)) / Math.max(1, money));
   const faults = plan.faults.map(({ kind }) => kind).join(' ') || 'none';
-  const verdict = violations.length === 0 ? 'ok' : `${violations.length} VIOLATIONS`;
+  const verdict = verdictOf({ violations, ledger });
   const still = stillMs > 0 ? `, stood still for ${(stillMs / 1000).toFixed(1)} s` : '';
   return (
     `${plan.name} ${plan.round}: ${verdict} in ${seconds.toFixed(1)} s${still}, ${per} requests/s, ${repeats} % repeats, ` +
     `${counts.get('shake hit') ?? 0} won, ${ledger.grants.length} granted, ${ledger.grabs.length} grabbed; faults: ${faults}`
   );
+}
+
+function verdictOf(result: Pick<RoundResult, 'violations' | 'ledger'>): string {
+  if (isEmptyRound(result)) return 'PROVES NOTHING (nobody was granted anything)';
+  return result.violations.length === 0 ? 'ok' : `${result.violations.length} VIOLATIONS`;
 }
 
 /** What somebody needs to understand and repeat a failing round. */

@@ -151,6 +151,19 @@ export function losesStore(plan: Pick<RoundPlan, 'faults'>): boolean {
   return plan.faults.some((fault) => fault.kind === 'rewind' || (fault.kind === 'wipe' && fault.what === 'everything'));
 }
 
+/**
+ * The first moment from which the store may be another one than the stock was laid on: started anew (it has another run id then), emptied,
+ * replaced, or without its stamp. Undefined when no fault of the round does that.
+ */
+export function storeReplacedFromMs(plan: Pick<RoundPlan, 'faults'>): number | undefined {
+  const moments = plan.faults.flatMap((fault) => {
+    if (fault.kind === 'rewind') return fault.swapAtMs;
+    if (fault.kind === 'wipe') return fault.what === 'stock' ? [] : fault.atMs;
+    return (fault.kind === 'kill' || fault.kind === 'restart') && fault.target === 'redis' ? fault.atMs : [];
+  });
+  return moments.length === 0 ? undefined : Math.min(...moments);
+}
+
 /** The instant at which the fault is over by itself; when a process is ready again is another matter. */
 export function faultEndMs(fault: Fault): number {
   switch (fault.kind) {

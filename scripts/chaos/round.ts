@@ -11,7 +11,7 @@ import { runFaults } from './faults.ts';
 import { awaitEmptyLanes, countFailedJobs } from './lane-faults.ts';
 import { type Ledger, readLedger } from './ledger.ts';
 import { Recorder } from './recorder.ts';
-import { losesStore, type RoundPlan } from './round-plan.ts';
+import { losesStore, type RoundPlan, storeReplacedFromMs } from './round-plan.ts';
 import { RunningTime } from './running-time.ts';
 import type { ChaosSystem } from './system.ts';
 
@@ -97,6 +97,7 @@ async function playRound(
   await askAgain(users, askedAgain, scene);
   if (!(await awaitEmptyLanes(system.cache, patienceMs))) defects.push('the lanes do not become empty');
   const isSettled = await settle(system.ops, eventId);
+  const settledAtMs = isSettled ? Date.now() : undefined;
   note(isSettled ? 'settled' : 'not settled');
   if (isSettled) await askPutOff(users, scene);
   await askAgain(users, askedAfterSettle, scene);
@@ -106,11 +107,14 @@ async function playRound(
   const ledger = await readLedger(system.pool, eventId);
   const after = { when: 'after settle', report: await insist(() => system.ops.reconciliation(eventId)) };
   const { entries, counts } = recorder;
+  const replacedFromMs = storeReplacedFromMs(plan);
   const violations = findViolations({
     entries,
     ledger,
     reports: [...(await during), after],
     isStoreLost: losesStore(plan),
+    storeReplacedFromMs: replacedFromMs === undefined ? undefined : startMs + replacedFromMs,
+    settledAtMs,
     isMirrored: plan.faults.some(({ kind }) => kind === 'mirror'),
     failedJobs: await countFailedJobs(system.cache),
     defects: [...defects, ...tasks.defects, ...system.surprises.splice(0)],

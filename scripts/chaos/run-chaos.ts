@@ -1,6 +1,7 @@
 import { projectRoot } from '../stack/project-root.ts';
 import { Coverage } from './coverage.ts';
 import { Population } from './crowd.ts';
+import { EmptyRounds, isEmptyRound } from './empty-rounds.ts';
 import type { ChaosOptions } from './options.ts';
 import { planRandomRound } from './random-round.ts';
 import { errorLines, failureLines, readPlan, roundLine, writePlan, writeRound } from './report.ts';
@@ -10,6 +11,7 @@ import { planSharpRound } from './sharp-cases.ts';
 import { ChaosSystem } from './system.ts';
 
 export interface ChaosSummary {
+  /** Without those that proved nothing. */
   readonly rounds: number;
   readonly violations: number;
 }
@@ -17,29 +19,51 @@ export interface ChaosSummary {
 /** Databases of failing rounds that are left on disk. */
 const keptSystemsMax = 5;
 
-/** Runs all rounds that the options ask for. */
+/** Runs all rounds that the options ask for, and in place of each that proved nothing another one, at the end. */
 export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosSummary> {
   say(`seed ${options.seed}`);
   const run = new ChaosRun(say);
   const coverage = new Coverage();
+  const plans = [...(await plansOf(options))];
+  const empty = new EmptyRounds(plans.length);
   let violations = 0;
   let rounds = 0;
   try {
-    for (const plan of await plansOf(options)) {
+    // grows while it runs
+    for (const plan of plans) {
       const result = await run.round(plan);
-      rounds += 1;
-      violations += result?.violations.length ?? 1;
       const situation = result && coverage.add(result);
       if (situation !== undefined) say(`  ${situation}`);
-      if (violations > 0 && options.stopsAtFirst) break;
+      if (result !== undefined && isEmptyRound(result)) {
+        if (empty.add()) plans.push(anotherFor(plan, plans, options));
+      } else {
+        rounds += 1;
+        violations += result?.violations.length ?? 1;
+      }
+      if (options.stopsAtFirst && (violations > 0 || empty.areTooMany)) break;
     }
   } finally {
     await run.end();
   }
-  for (const line of coverage.lines()) say(line);
+  for (const line of [...coverage.lines(), ...empty.lines()]) say(line);
   const missed = options.replay === undefined && rounds > 0 ? coverage.missed() : [];
   for (const name of missed) say(`${name} never came about: its rounds prove nothing`);
-  return { rounds, violations: violations + missed.length };
+  return { rounds, violations: violations + missed.length + (empty.areTooMany ? 1 : 0) };
+}
+
+/** What is played in place of an empty round: the next round of the same case; of a replay the same one. */
+export function anotherFor(
+  plan: RoundPlan,
+  plans: readonly RoundPlan[],
+  { seed, replay }: Pick<ChaosOptions, 'seed' | 'replay'>,
+): RoundPlan {
+  if (replay !== undefined) return plan;
+  const last = Math.max(...plans.filter(({ name }) => name === plan.name).map(({ round }) => round));
+  return planOf(plan.name as ChaosOptions['cases'][number], seed, last + 1);
+}
+
+function planOf(name: ChaosOptions['cases'][number], seed: number, round: number): RoundPlan {
+  return name === 'random' ? planRandomRound(seed, round) : planSharpRound(name, seed, round);
 }
 
 /** The schedules of a run, in order. */
@@ -48,11 +72,7 @@ export async function plansOf({ cases, rounds, seed, replay }: ChaosOptions): Pr
     const plan = await readPlan(replay);
     return Array.from({ length: rounds }, () => plan);
   }
-  return cases.flatMap((name) =>
-    Array.from({ length: rounds }, (_, round) =>
-      name === 'random' ? planRandomRound(seed, round) : planSharpRound(name, seed, round),
-    ),
-  );
+  return cases.flatMap((name) => Array.from({ length: rounds }, (_, round) => planOf(name, seed, round)));
 }
 
 /** Rounds on one system, which is made anew after a round that failed. What there is to say of each is said line by line. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { keys, type RedisClient } from '#libs/redis';
 
-const triesMax = 50;
+const triesMax = 300;
 const pauseMs = 100;
 const scanCount = 1000;
 const stockPattern = `${keys.stock(0).slice(0, -1)}*`;

@@ -17,6 +17,8 @@ import { type LinkName, linkNames, type ServiceName, serviceNames } from './roun
 const settings = {
   LOG_LEVEL: 'info',
   GRACE_MS: '1200',
+  // Where jobs may be lost, a phone opens again after four waits of 0.75 s at most.
+  RECEIPT_GRACE_MS: '6000',
   OPEN_ACCEPT_MAX_MS: '600',
   GRAB_ACCEPT_MAX_MS: '600',
   OPEN_REPLY_WAIT_MS: '400',

@@ -67,10 +67,24 @@ describe("the users' journal", () => {
     journal.opened('ticket', unsettled, nowMs);
     journal.grabbed(grab, { outcome: 'unsettled', reason: 'spent' });
     expect(journal.unsettled()).toHaveLength(2);
-    expect(journal.unsettledOpens()).toEqual([{ userId: expect.any(String), ticket: 'ticket' }]);
     journal.opened('ticket', credited(100), nowMs);
     journal.grabbed(grab, { outcome: 'empty' });
     expect(journal.unsettled()).toEqual([]);
+  });
+
+  it('knows what is to be asked for once the event is settled: what was put off, unless there is a receipt', () => {
+    const putOff = { ...unsettled, reason: 'put_off' } as OpenOutcome;
+    const withReceipt = { ...unsettled, entry: { ticket: 'ticket', stage: 'pending', receipt: 'r' } } as OpenOutcome;
+    journal.opened('ticket', unsettled, nowMs);
+    expect(journal.opensPutOff()).toEqual([]);
+    journal.opened('ticket', putOff, nowMs);
+    expect(journal.opensPutOff()).toEqual([{ userId: 'ann', ticket: 'ticket' }]);
+    journal.hit('ann', { ...hit, ticket: 'other', packetId: '6' }, nowMs);
+    for (const outcome of [putOff, withReceipt, putOff]) journal.opened('other', outcome, nowMs);
+    expect(journal.opensPutOff()).toEqual([{ userId: 'ann', ticket: 'ticket' }]);
+    journal.opened('ticket', denied('expired'), nowMs + 61_000);
+    expect(journal.opensPutOff()).toEqual([]);
+    expect(journal.unsettled()).toEqual(['open of packet 6 by ann has no outcome']);
   });
 
   it('calls out a ticket that was given to two users, not one that its user was given again', () => {

@@ -30,6 +30,10 @@ interface TicketRecord {
   credited?: CreditedOpen;
   denied?: string;
   unsettled: boolean;
+  /** The server said to ask again when the event is settled. */
+  isPutOff: boolean;
+  /** It was told pending: an outcome was promised. */
+  hasReceipt: boolean;
 }
 
 interface GrabRecord {
@@ -59,7 +63,7 @@ export class Journal {
   }
 
   private won(userId: string, hit: ShakeHit, nowMs: number): void {
-    this.tickets.set(hit.ticket, { userId, hit, unsettled: false });
+    this.tickets.set(hit.ticket, { userId, hit, unsettled: false, isPutOff: false, hasReceipt: false });
     const before = this.packets.get(hit.packetId);
     this.packets.set(hit.packetId, { userId, expiresAtMs: Date.parse(hit.expiresAt) });
     if (before && nowMs + clockMarginMs < before.expiresAtMs) {
@@ -73,6 +77,8 @@ export class Journal {
     const { userId, hit } = record;
     if (outcome.outcome === 'unsettled') {
       record.unsettled = true;
+      record.isPutOff ||= outcome.reason === 'put_off';
+      record.hasReceipt ||= outcome.entry.receipt !== undefined;
     } else if (outcome.outcome !== 'credited') {
       const isLate = outcome.outcome === 'expired' || outcome.outcome === 'gone';
       if (isLate && nowMs + clockMarginMs < Date.parse(hit.expiresAt)) {
@@ -127,20 +133,20 @@ export class Journal {
     return [...this.grabs.values()].flatMap(({ credited }) => credited ?? []);
   }
 
-  /** Opens that were sent and have no outcome yet. */
-  unsettledOpens(): { readonly userId: string; readonly ticket: string }[] {
+  /** Opens that the server put off until the event is settled. One with a receipt is none of them: it has to have its outcome by itself. */
+  opensPutOff(): { readonly userId: string; readonly ticket: string }[] {
     return [...this.tickets]
-      .filter(([, { unsettled, credited, denied }]) => unsettled && !credited && !denied)
+      .filter(([, record]) => isWithoutOutcome(record) && record.isPutOff && !record.hasReceipt)
       .map(([ticket, { userId }]) => ({ userId, ticket }));
   }
 
   /** Opens and grabs that were sent and never got an outcome. */
   unsettled(): string[] {
-    const opens = this.unsettledOpens().map(({ userId, ticket }) => {
-      return `open of packet ${this.tickets.get(ticket)!.hit.packetId} by ${userId} has no outcome`;
-    });
+    const opens = [...this.tickets.values()]
+      .filter(isWithoutOutcome)
+      .map(({ userId, hit }) => `open of packet ${hit.packetId} by ${userId} has no outcome`);
     const grabs = [...this.grabs.values()]
-      .filter(({ unsettled, credited, denied }) => unsettled && !credited && !denied)
+      .filter(isWithoutOutcome)
       .map(({ userId, packetId }) => `grab of packet ${packetId} by ${userId} has no outcome`);
     return [...opens, ...grabs];
   }
@@ -148,4 +154,8 @@ export class Journal {
   private contradict(what: string, first: string, second: string): void {
     this.violations.push(`${what}: was told ${first}, then ${second}`);
   }
+}
+
+function isWithoutOutcome({ unsettled, credited, denied }: TicketRecord | GrabRecord): boolean {
+  return unsettled && !credited && !denied;
 }

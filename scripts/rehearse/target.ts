@@ -16,6 +16,9 @@ export interface Target {
   close(isKept: boolean): Promise<void>;
 }
 
+/** It is settled when every user has his outcomes: after Redis was killed no phone is waited for. */
+const ownSettings = { RECEIPT_GRACE_MS: '1000' };
+
 /** A system that runs already, or one of its own on free ports with a data folder of its own. */
 export async function openTarget(
   options: RehearsalOptions,
@@ -29,7 +32,17 @@ export async function openTarget(
     say('starting a system of its own');
     const [port, opsPort] = [await freePort(), await freePort()];
     const { gateways } = options;
-    const stack = await startStack({ dataDir, port, opsPort, gateways, split: false, demoEvent: false, say, signal });
+    const stack = await startStack({
+      dataDir,
+      port,
+      opsPort,
+      gateways,
+      split: false,
+      demoEvent: false,
+      env: ownSettings,
+      say,
+      signal,
+    });
     const close = async (isKept: boolean): Promise<void> => {
       await stack.stop();
       if (isKept) say(`data and logs of the system are kept in ${dataDir}`);

@@ -35,7 +35,7 @@ export async function passVerdict(
   const { ledgers, unread } = await readLedgers(scene, userIds, serverNowMs(scene) + clockMarginMs, signal);
   signal.throwIfAborted();
   const isSettled = await settleEvent(ops, eventId, signal);
-  if (isSettled) await askUnsettled(scene, signal);
+  if (isSettled) await askPutOff(scene, signal);
   const afterSettle = isSettled ? await insist(() => ops.reconciliation(eventId), signal) : undefined;
   const rules = { eventId, perUserMax: night.plan.perUserMax ?? 1 };
   return {
@@ -57,8 +57,8 @@ export async function passVerdict(
 }
 
 /** What the server put off until the event is settled: it has an outcome now. */
-async function askUnsettled(scene: Scene, signal: AbortSignal): Promise<void> {
-  for (const { userId, ticket } of scene.journal.unsettledOpens()) {
+async function askPutOff(scene: Scene, signal: AbortSignal): Promise<void> {
+  for (const { userId, ticket } of scene.journal.opensPutOff()) {
     const client = new HongbaoClient({ baseUrl: scene.gatewayUrl, fetch: scene.fetch, userId });
     scene.journal.opened(ticket, await client.open(ticket, { signal }), serverNowMs(scene));
   }

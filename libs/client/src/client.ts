@@ -20,7 +20,7 @@ import {
 import { RetryBudget } from './retry-budget.ts';
 import { SessionKeeper } from './session.ts';
 import { runShakeLoop, type ShakeHit, type ShakeLoopEnd, type ShakeLoopOptions, shakeAnswerOf } from './shake-loop.ts';
-import { UnsettledStore, type UnsettledTicket } from './unsettled-store.ts';
+import { isPutOff, UnsettledStore, type UnsettledTicket } from './unsettled-store.ts';
 
 export interface HongbaoClientOptions {
   /** The gateway's public address; the addresses that event answers, or refusals, name take over once one was read. */
@@ -92,9 +92,15 @@ export class HongbaoClient {
 
   /** One event; its addresses and its clock are followed from then on. */
   async event(eventId: string, options: CallOptions = {}): Promise<EventView> {
-    const url = `${this.baseUrl}/v1/events/${encodeURIComponent(eventId)}`;
-    const request = (): ApiRequest => ({ method: 'GET', url, token: this.sessions.token });
-    const view = await this.call<EventView>({ request, judge: judgeSuccess, ...options });
+    const request = (): ApiRequest => ({ ...this.eventRequest(eventId), token: this.sessions.token });
+    return this.follow(await this.call<EventView>({ request, judge: judgeSuccess, ...options }));
+  }
+
+  private eventRequest(eventId: string): ApiRequest {
+    return { method: 'GET', url: `${this.baseUrl}/v1/events/${encodeURIComponent(eventId)}` };
+  }
+
+  private follow(view: EventView): EventView {
     this.serverOffsetMs = Date.parse(view.serverTime) - this.clock.nowMs();
     this.endpoints = endpointsFrom(view.endpoints);
     return view;
@@ -117,12 +123,15 @@ export class HongbaoClient {
 
   /** Shakes at the server's pace until the event is over, the limit is reached or the signal aborts. */
   async shakeLoop(eventId: string, options: ShakeLoopOptions): Promise<ShakeLoopEnd> {
-    if (this.sessions.token === undefined) await this.sessions.create();
+    // one request for both: a session is made where there is none, and again when that fails, as long as the event is asked for
+    const start = { ...this.eventRequest(eventId), needsSession: true };
+    const patience = { triesMax: Number.POSITIVE_INFINITY, maxMs: this.limits.shakeSilenceMaxMs };
     return runShakeLoop(
       {
         pursuer: this.pursuer,
         label: `shake of event ${eventId}`,
-        event: (signal) => this.event(eventId, { signal }),
+        event: async (signal) =>
+          this.follow(await this.call<EventView>({ request: () => start, judge: judgeSuccess, signal, ...patience })),
         shake: (signal) => this.sendShake(eventId, signal),
         serverNowMs: () => this.serverNowMs(),
         firstExpiryMs: () => firstExpiryMs(this.memories.of(eventId), this.serverNowMs()),
@@ -178,11 +187,13 @@ export class HongbaoClient {
   }
 
   /**
-   * Pursues every ticket that was sent and has no outcome, a few at once.
+   * Pursues every ticket that was sent and has no outcome, a few at once. What the server has put off is passed over until its time.
    * @throws AggregateError when all are done, of those that ended in an error: one bad ticket does not hold up the others.
    */
   async settleUnsettled(options: CallOptions = {}): Promise<OpenOutcome[]> {
-    const queue = this.unsettled().filter((entry) => entry.stage !== 'won');
+    const { settlesAtOnceMax, retryAfterMaxMs } = this.limits;
+    const isDue = (entry: UnsettledTicket): boolean => !isPutOff(entry, this.serverNowMs(), retryAfterMaxMs);
+    const queue = this.unsettled().filter((entry) => entry.stage !== 'won' && isDue(entry));
     const outcomes: OpenOutcome[] = [];
     const errors: unknown[] = [];
     const work = async (): Promise<void> => {
@@ -193,7 +204,7 @@ export class HongbaoClient {
         );
       }
     };
-    await Promise.all(Array.from({ length: this.limits.settlesAtOnceMax }, work));
+    await Promise.all(Array.from({ length: settlesAtOnceMax }, work));
     if (errors.length > 0) throw new AggregateError(errors, `${errors.length} tickets could not be settled`);
     return outcomes;
   }
@@ -242,7 +253,7 @@ export class HongbaoClient {
     return this.call<ReadOutcome<T>>({ request, judge: (reply) => judgeRead<T>(reply), ...options });
   }
 
-  private call<T>(call: Pick<Pursuit<T>, 'request' | 'judge' | 'signal'>): Promise<T> {
+  private call<T>(call: Omit<Pursuit<T>, 'maxMs'> & { readonly maxMs?: number }): Promise<T> {
     return pursueOrThrow(this.pursuer, { triesMax: this.limits.callTriesMax, maxMs: this.limits.callMaxMs, ...call });
   }
 

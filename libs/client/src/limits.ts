@@ -7,7 +7,7 @@ export interface ClientLimits {
   readonly backoffMaxMs: number;
   /** A `Retry-After` beyond this is cut. */
   readonly retryAfterMaxMs: number;
-  /** From this `Retry-After` on nobody waits: a call fails, an open or a grab is handed back as unsettled and is asked for again later. */
+  /** An open without a receipt that the server itself puts off for so long is not waited for, but handed back as unsettled (`put_off`). */
   readonly putOffFromMs: number;
   /** Repetitions that may be sent before the budget rations them. */
   readonly retryBudgetMax: number;
@@ -31,7 +31,7 @@ export interface ClientLimits {
   readonly settlesAtOnceMax: number;
   /** Longest uninterrupted wait of the shake loop; it then asks the server again. */
   readonly shakeWaitMaxMs: number;
-  /** The shake loop gives up when no shake was answered for this long. */
+  /** The shake loop gives up when nothing was answered for this long: at its beginning session and event, then shakes. */
   readonly shakeSilenceMaxMs: number;
   /** Events whose shake state is kept. */
   readonly eventsMax: number;

@@ -116,13 +116,6 @@ describe('opening a ticket', () => {
     expect(second.unsettled()).toEqual([]);
   });
 
-  it('hands back at once what the server puts off for long, and keeps it', async () => {
-    const client = await play([problem('dependency_unavailable', { retryAfterMs: 30_000 }), answer(credited)]);
-    expect(await client.open('ticket')).toMatchObject({ outcome: 'unsettled', reason: 'spent' });
-    expect(clock.sleeps).toEqual([]);
-    expect(await client.settleUnsettled()).toEqual([{ outcome: 'credited', packet: credited }]);
-  });
-
   it('one ticket that can never be settled does not hold up the others', async () => {
     const client = await play([problem('ticket_invalid'), answer(credited)], { limits: { settlesAtOnceMax: 1 } });
     client.restore([
@@ -183,5 +176,85 @@ describe('opening a ticket', () => {
     expect(await client.status('5')).toMatchObject({ outcome: 'unknown' });
     expect(await client.status('5')).toEqual({ outcome: 'credited', packet: credited });
     expect(server.calls()[0]).toBe('GET /v1/packets/5?receipt=receipt-1');
+  });
+});
+
+describe('an open that the server puts off until the event is settled', () => {
+  const away = problem('dependency_unavailable', { retryAfterMs: 30_000 });
+
+  it('is handed back at once and kept with the time before which nobody asks', async () => {
+    const client = await play([away]);
+    const entry = { ticket: 'ticket', stage: 'opening', notBeforeMs: clock.nowMs() + 30_000 };
+    expect(await client.open('ticket')).toEqual({ outcome: 'unsettled', reason: 'put_off', entry });
+    expect(JSON.parse(JSON.stringify(client.unsettled()))).toEqual([entry]);
+    expect(server.calls()).toEqual([open]);
+    expect(clock.sleeps).toEqual([]);
+  });
+
+  it('is passed over by settleUnsettled, however often it is called, until its time; the others are not', async () => {
+    const client = await play([away, answer(credited)]);
+    await client.open('ticket');
+    for (let call = 0; call < 5; call += 1) expect(await client.settleUnsettled()).toEqual([]);
+    expect(server.calls()).toEqual([open]);
+    client.restore([{ ticket: 'other', stage: 'opening' }]);
+    expect(await client.settleUnsettled()).toHaveLength(1);
+    expect(client.unsettled().map(({ ticket }) => ticket)).toEqual(['ticket']);
+    await clock.sleep(30_000);
+    expect(await client.settleUnsettled()).toEqual([{ outcome: 'credited', packet: credited }]);
+    expect(client.unsettled()).toEqual([]);
+  });
+
+  it('is put off anew each time its time has come, and not waited for longer than a Retry-After may be', async () => {
+    const client = await play([away, problem('dependency_unavailable', { retryAfterMs: 9_000_000 })]);
+    await client.open('ticket');
+    await clock.sleep(30_000);
+    expect(await client.settleUnsettled()).toMatchObject([{ outcome: 'unsettled', reason: 'put_off' }]);
+    expect(client.unsettled()[0]?.notBeforeMs).toBe(clock.nowMs() + 60_000);
+  });
+
+  it('is passed over after a restart too, but not for long when the clock was set back', async () => {
+    const client = await play([answer(credited)]);
+    const entry = { ticket: 'ticket', stage: 'opening' } as const;
+    client.restore([{ ...entry, notBeforeMs: clock.nowMs() + 20_000 }]);
+    expect(await client.settleUnsettled()).toEqual([]);
+    client.restore([{ ...entry, notBeforeMs: clock.nowMs() + 3_600_000 }]);
+    expect(await client.settleUnsettled()).toHaveLength(1);
+  });
+
+  it('is asked for at once by an explicit open; what is pending then is put off no longer', async () => {
+    const client = await play([away, answer(pending, 202), 'drop'], { limits: { settleMaxMs: 2000 } });
+    await client.open('ticket');
+    expect(await client.open('ticket')).toMatchObject({ reason: 'spent', entry: { receipt: 'receipt-1' } });
+    expect(client.unsettled()[0]).not.toHaveProperty('notBeforeMs');
+  });
+
+  it('takes up the receipt that another open of the same ticket got meanwhile', async () => {
+    const client = await play([away, answer(credited)]);
+    const opening = client.open('ticket');
+    client.restore([{ ticket: 'ticket', stage: 'pending', packetId: credited.packetId, receipt: 'receipt-1' }]);
+    expect((await opening).outcome).toBe('credited');
+    expect(server.calls()).toEqual([open, poll]);
+  });
+
+  it.each<[string, Step]>([
+    ["a proxy's 503", { status: 503, body: '<html>', headers: { 'retry-after': '30' } }],
+    ['an overload', problem('overloaded', { retryAfterMs: 30_000 })],
+    ['a shorter wait', problem('dependency_unavailable', { retryAfterMs: 19_999 })],
+  ])('is not one that %s holds up: that is asked for again', async (_what, step) => {
+    const client = await play([step, answer(credited)]);
+    expect((await client.open('ticket')).outcome).toBe('credited');
+    expect(clock.sleeps).toHaveLength(1);
+  });
+
+  it('is not one with a receipt: that goes on', async () => {
+    const client = await play([answer(pending, 202), away, away, answer(credited)]);
+    expect((await client.open('ticket')).outcome).toBe('credited');
+    expect(server.seen).toHaveLength(4);
+  });
+
+  it('is an open: a grab or a status that is told the same goes on', async () => {
+    const client = await play([away, answer({ status: 'credited', amountFen: 5, portion: 1 }), away, answer(credited)]);
+    expect(await client.grab('share')).toMatchObject({ outcome: 'credited' });
+    expect(await client.status('5')).toMatchObject({ outcome: 'credited' });
   });
 });

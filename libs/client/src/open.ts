@@ -5,12 +5,17 @@ import type { UnsettledStore, UnsettledTicket } from './unsettled-store.ts';
 
 /**
  * What became of a ticket. `limit`, `sponsor_limit`: the user holds what the event allows; `expired`: not opened in time;
- * `gone`: the packet went to somebody else. `unsettled`: no outcome yet; the ticket stays in the store, ask again.
+ * `gone`: the packet went to somebody else. `unsettled`: no outcome yet; the ticket stays in the store, ask again: at any time, or, when it
+ * was `put_off`, from the entry's `notBeforeMs` on.
  */
 export type OpenOutcome =
   | { readonly outcome: 'credited'; readonly packet: CreditedPacket }
   | { readonly outcome: 'limit' | 'sponsor_limit' | 'expired' | 'gone'; readonly problem: Problem }
-  | { readonly outcome: 'unsettled'; readonly reason: 'aborted' | 'spent'; readonly entry: UnsettledTicket };
+  | {
+      readonly outcome: 'unsettled';
+      readonly reason: 'aborted' | 'spent' | 'put_off';
+      readonly entry: UnsettledTicket;
+    };
 
 /** What the ledger or the lane says of a packet at this instant. */
 export type PacketOutcome =
@@ -48,7 +53,8 @@ export interface OpenCall {
 
 /**
  * Opens a ticket until it has an outcome, through lost answers, refusals and pending settlements. While pending it polls with
- * the receipt, and every few polls opens again with ticket and receipt.
+ * the receipt, and every few polls opens again with ticket and receipt. Of what only the event's settlement decides (no receipt, and the
+ * store that would know was replaced) the server says to come back much later: that is handed back at once.
  * @throws HongbaoProblemError for a ticket that the server will never honour (forged, another user's); it leaves the store.
  */
 export async function openTicket(pursuer: Pursuer, call: OpenCall): Promise<OpenOutcome> {
@@ -96,11 +102,12 @@ class OpenInProgress {
     if (!outcome) {
       // A problem about the ticket itself can never turn into an outcome; one about the session or the load can.
       if (reply.kind === 'problem' && isHopeless(reply.problem)) this.isOver = true;
-      return undefined;
+      return reply.kind === 'problem' ? this.putOff(reply.problem) : undefined;
     }
     if (outcome.outcome === 'pending') {
       const { packetId, receipt, pollAfterMs } = outcome.pending;
-      this.keep({ ...this.entry, stage: 'pending', packetId, receipt });
+      const { notBeforeMs: _, ...entry } = this.entry;
+      this.keep({ ...entry, stage: 'pending', packetId, receipt });
       return { verdict: 'poll', afterMs: pollAfterMs };
     }
     if (outcome.outcome === 'unknown') {
@@ -114,6 +121,16 @@ class OpenInProgress {
   /** Called once, however the open ended: what has an outcome leaves the store. */
   leave(): void {
     if (this.isOver) this.call.store.remove(this.entry.ticket);
+  }
+
+  /** Undefined: no reason not to go on. A receipt that another open of the same ticket got meanwhile is taken up. */
+  private putOff({ code, retryAfterMs = 0 }: Problem): Verdict<OpenOutcome> | undefined {
+    const { putOffFromMs, retryAfterMaxMs } = this.pursuer.limits;
+    if (code !== 'dependency_unavailable' || retryAfterMs < putOffFromMs) return undefined;
+    this.entry = this.call.store.get(this.entry.ticket) ?? this.entry;
+    if (this.entry.receipt !== undefined) return undefined;
+    this.keep({ ...this.entry, notBeforeMs: this.call.serverNowMs() + Math.min(retryAfterMs, retryAfterMaxMs) });
+    return settled({ outcome: 'unsettled', reason: 'put_off', entry: this.entry });
   }
 
   private keep(entry: UnsettledTicket): void {

@@ -41,7 +41,7 @@ export const settled = <T>(value: T): Verdict<T> => ({ verdict: 'settled', value
 
 /**
  * Asks until there is an outcome: repetitions wait with full jitter and take from the retry budget, polls follow the server.
- * Ends `spent` when tries or time are used up, or the server puts it off for long.
+ * Ends `spent` when tries or time are used up.
  * @throws HongbaoProblemError, HongbaoAnswerError for what neither the call nor the retry rules expect.
  */
 export async function pursue<T>(pursuer: Pursuer, pursuit: Pursuit<T>): Promise<PursuitEnd<T>> {
@@ -67,9 +67,7 @@ export async function pursue<T>(pursuer: Pursuer, pursuit: Pursuit<T>): Promise<
       verdict.verdict === 'poll'
         ? pollDelayMs(limits, polls, verdict.afterMs, random)
         : backoffMs(limits, attempt, retryAfterMsOf(reply), random);
-    const isPutOff = (retryAfterMsOf(reply) ?? 0) >= limits.putOffFromMs;
-    if (isPutOff || tries >= triesMax || clock.nowMs() + waitMs > deadlineMs)
-      return { end: 'spent', request, last: reply };
+    if (tries >= triesMax || clock.nowMs() + waitMs > deadlineMs) return { end: 'spent', request, last: reply };
     await clock.sleep(waitMs, pursuit.signal);
     if (isRepetition && !(await takeFromBudget(pursuer, deadlineMs, pursuit.signal))) {
       return pursuit.signal?.aborted ? { end: 'aborted' } : { end: 'spent', request, last: reply };

@@ -173,6 +173,48 @@ describe('the shake loop', () => {
     expect(await client.shakeLoop('7', { signal, onHit: ignore })).toEqual({ end: 'aborted', shakes: 0, hits: 0 });
   });
 
+  it('goes on before its first shake for as long as it shakes: session and event are asked for until they are there', async () => {
+    const failures = 12;
+    const asked = new Map<string, number>();
+    clock = new JumpingClock(startMs);
+    server = await startScriptedServer((_index, { method, path, headers }) => {
+      const times = (asked.get(path) ?? 0) + 1;
+      asked.set(path, times);
+      if (method === 'GET') return times > failures ? eventAnswer(`http://${headers.host}`, {}) : 'drop';
+      if (path !== '/v1/sessions') return over;
+      return times > failures ? answer({ token: 'one', userId: 'ann', expiresAt: iso(startMs) }, 201) : 'drop';
+    });
+    const client = new HongbaoClient({ baseUrl: server.url, clock, random: () => 0.5 });
+    expect(await client.shakeLoop('7', { onHit: ignore })).toEqual({ end: 'over', shakes: 1, hits: 0 });
+    expect([...asked.values()]).toEqual([failures + 1, failures + 1, 1]);
+    expect(server.seen.at(-1)?.headers.authorization).toBe('Bearer one');
+    // as rationed as any repetition: 10 at first, then one in 5 s
+    expect(clock.nowMs() - startMs).toBeGreaterThan((2 * failures - 10 - 1) * 5000);
+  });
+
+  it.each([{}, { token: 'session' }])(
+    'gives up on a port that refuses once nothing was answered for too long',
+    async (own) => {
+      const gone = await startScriptedServer([]);
+      server = await startScriptedServer([]);
+      await gone.close();
+      clock = new JumpingClock(startMs);
+      const client = new HongbaoClient({ baseUrl: gone.url, clock, limits: { shakeSilenceMaxMs: 120_000 }, ...own });
+      await expect(client.shakeLoop('7', { onHit: ignore })).rejects.toMatchObject({ name: 'HongbaoLostError' });
+      expect(clock.nowMs() - startMs).toBeGreaterThan(100_000);
+      await expect(client.event('7')).rejects.toMatchObject({ name: 'HongbaoLostError' });
+    },
+  );
+
+  it('ends without a session when its signal does', async () => {
+    server = await startScriptedServer(['hang']);
+    const client = new HongbaoClient({ baseUrl: server.url });
+    const controller = new AbortController();
+    const loop = client.shakeLoop('7', { signal: controller.signal, onHit: ignore });
+    controller.abort();
+    expect(await loop).toEqual({ end: 'aborted', shakes: 0, hits: 0 });
+  });
+
   it('follows the addresses that the event names: shakes to one, money to the other', async () => {
     const client = await play([over]);
     const money = await startScriptedServer([answer({ balanceFen: 5, asOf: iso(startMs) })]);

@@ -25,6 +25,7 @@ export interface ShakeLoopEnd {
 export interface Shaker {
   readonly pursuer: Pursuer;
   readonly label: string;
+  /** Tried for as long as shakes are; makes the session where there is none. */
   event(signal?: AbortSignal): Promise<EventView>;
   shake(signal?: AbortSignal): Promise<Reply>;
   serverNowMs(): number;
@@ -45,7 +46,7 @@ export function shakeAnswerOf(body: unknown): ShakeAnswer {
 
 /**
  * Shakes as the server steers it, until the event is over, the user is at the limit or the signal aborts. Unanswered shakes
- * are followed by a backoff, and by an error once the silence is too long.
+ * are followed by a backoff, and by an error once the silence is too long; so is what comes before the first of them.
  *
  * The wait is `nextShakeMs` from when the answer is here, and no jitter of its own: the server has spread the phones already, and calls
  * each into its turn. Sooner is too soon (the turn is the same, nothing is drawn again), much later may miss a turn.

@@ -12,6 +12,8 @@ export interface UnsettledTicket {
   readonly sponsor?: { readonly id: string; readonly name: string };
   readonly expiresAt?: string;
   readonly receipt?: string;
+  /** Server time before which the server wants not to be asked again; `settleUnsettled` does not, an `open` of this ticket does. */
+  readonly notBeforeMs?: number;
 }
 
 /** Bounded list of unsettled tickets; one that may be booked is never dropped for room. */
@@ -59,4 +61,9 @@ export class UnsettledStore {
 
 function hasLapsed(entry: UnsettledTicket, nowMs: number): boolean {
   return entry.stage === 'won' && entry.expiresAt !== undefined && Date.parse(entry.expiresAt) < nowMs;
+}
+
+/** True while the server wants not to be asked. What is further away than it ever says is of a clock that was set back since. */
+export function isPutOff({ notBeforeMs }: UnsettledTicket, nowMs: number, retryAfterMaxMs: number): boolean {
+  return notBeforeMs !== undefined && nowMs < notBeforeMs && notBeforeMs - nowMs <= retryAfterMaxMs;
 }

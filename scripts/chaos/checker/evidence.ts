@@ -10,6 +10,10 @@ export interface Evidence {
   readonly reports: readonly { readonly when: string; readonly report: Reconciliation }[];
   /** Redis forgot what it had acknowledged: emptied, or replaced by an older copy. */
   readonly isStoreLost: boolean;
+  /** From when on the store may have been another one than the stock was laid on; undefined: never. */
+  readonly storeReplacedFromMs: number | undefined;
+  /** When it was known that the event is settled; undefined: never. */
+  readonly settledAtMs: number | undefined;
   /** Shakes arrived a second time, and the answers to those went nowhere. */
   readonly isMirrored: boolean;
   /** Jobs that the queue gave up. */
@@ -37,6 +41,7 @@ export const rules = {
   'two-denials': 7,
   'pending-unsettled': 6,
   'receipt-not-honoured': 6,
+  'put-off-without-reason': 7,
   'false-limit': 4,
   'false-gone': 4,
   'expired-too-early': 4,

@@ -20,6 +20,7 @@ const said = {
   pending: (packetId: string): OpenSaid => ({ kind: 'pending', packetId }),
   denied: (code: Extract<OpenSaid, { kind: 'denied' }>['code']): OpenSaid => ({ kind: 'denied', code }),
   lost: { kind: 'lost' } as const,
+  putOff: { kind: 'refused', status: 503, code: 'dependency_unavailable', retryAfterMs: 30_000 } as const,
 };
 
 function hit(userId: string, packetId: string, afterMs: number, rest: Partial<HitEntry> = {}): HitEntry {
@@ -45,6 +46,10 @@ function open(
   const own = { userId, gateway: 0, sentAtMs: atMs - 10, atMs };
   return { what: 'open', ...own, packetId, epoch: 1, expiresAtMs: undefined, hasReceipt: false, said: answer, ...rest };
 }
+
+/** Dan asks again for the ticket that he let expire. */
+const lateOpen = (afterMs: number, answer: OpenSaid, rest: Partial<OpenEntry> = {}): OpenEntry =>
+  open('dan', s, afterMs, answer, { expiresAtMs: startMs + 1100, ...rest });
 
 function grab(userId: string, afterMs: number, answer: GrabSaid, rest: Partial<GrabEntry> = {}): GrabEntry {
   const atMs = startMs + afterMs;
@@ -148,6 +153,8 @@ function nightWith({ entries = (all) => all, ledger = {}, ...rest }: Spoil = {})
     ledger: { ...cleanLedger, ...ledger },
     reports: [{ when: 'after settle', report }],
     isStoreLost: false,
+    storeReplacedFromMs: undefined,
+    settledAtMs: startMs + 8000,
     isMirrored: false,
     failedJobs: 0,
     defects: [],
@@ -186,6 +193,19 @@ const spoils: Readonly<Record<RuleName, readonly Spoil[]>> = {
   'receipt-not-honoured': [
     add(open('dan', s, 1000, said.pending(s))),
     add(open('fay', r, 400, said.pending(r)), open('fay', r, 3000, said.denied('packet_gone'))),
+  ],
+  'put-off-without-reason': [
+    // nothing happened to the store, or not yet
+    add(lateOpen(1800, said.putOff)),
+    { ...add(lateOpen(1800, said.putOff)), storeReplacedFromMs: startMs + 2000 },
+    // the ticket is valid, as it says itself or as it was won
+    { ...add(lateOpen(700, said.putOff)), storeReplacedFromMs: startMs + 500 },
+    { ...add(open('dan', s, 700, said.putOff)), storeReplacedFromMs: startMs + 500 },
+    // there is a receipt
+    { ...add(lateOpen(1800, said.putOff, { hasReceipt: true })), storeReplacedFromMs: startMs + 500 },
+    { ...add(lateOpen(1800, said.putOff, { what: 'status' })), storeReplacedFromMs: startMs + 500 },
+    // the event is settled
+    { ...add(lateOpen(8500, said.putOff)), storeReplacedFromMs: startMs + 500 },
   ],
   'false-limit': [
     add(open('dan', s, 1000, said.denied('limit_reached'))),
@@ -345,6 +365,21 @@ describe('what is no violation', () => {
         ),
         isStoreLost: true,
       },
+    ],
+    [
+      'a late open that is put off from when the store was replaced until the event is settled',
+      { ...add(lateOpen(1800, said.putOff), lateOpen(7990, said.putOff)), storeReplacedFromMs: startMs + 500 },
+    ],
+    [
+      'one whose answer was on its way when the event was settled',
+      { ...add(lateOpen(8500, said.putOff, { sentAtMs: startMs + 7900 })), storeReplacedFromMs: startMs + 500 },
+    ],
+    [
+      'an open that an outage or an overload holds up',
+      add(
+        open('ann', p, 150, { ...said.putOff, retryAfterMs: 1000 }),
+        open('ann', p, 160, { ...said.putOff, code: 'overloaded' }),
+      ),
     ],
     [
       'a share of a packet that went to somebody else',

@@ -4,11 +4,13 @@ import { findGrabViolations } from './grab-rules.ts';
 import { findIssueViolations } from './issue-rules.ts';
 import { findLedgerViolations } from './ledger-rules.ts';
 import { findOpenViolations } from './open-rules.ts';
+import { findPutOffViolations } from './put-off-rules.ts';
 
 /** Everything in which the books and what people were told break an invariant; none when all is well. Pure. */
 export function findViolations(evidence: Evidence): Violation[] {
   return [
     ...findOpenViolations(evidence),
+    ...findPutOffViolations(evidence),
     ...findIssueViolations(evidence),
     ...findGrabViolations(evidence),
     ...findLedgerViolations(evidence),
