@@ -150,6 +150,11 @@ export const allocationConfigSchema = z.object({
   GRAB_LANES: laneCount(2),
   /** Time after the last possible acceptance of a ticket before its block may be reissued. */
   GRACE_MS: z.coerce.number().int().min(100).max(600_000).default(2000),
+  /**
+   * Time that phones have, after Redis was replaced, to come again with receipts of opens that only they know of: an event that had blocks out
+   * then is not settled before. Above the longest time from one open of the SDK to the next, 112.5 s: five waits of `pollMaxMs` and half as much.
+   */
+  RECEIPT_GRACE_MS: z.coerce.number().int().min(100).max(600_000).default(120_000),
   /** How far ahead of the release curve blocks are stocked. */
   STOCK_LEAD_MS: z.coerce.number().int().min(100).max(60_000).default(2000),
 });

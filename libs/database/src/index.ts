@@ -47,6 +47,7 @@ export { createEvent } from './sql/create-event.sql.ts';
 export { findEventState } from './sql/find-event-state.sql.ts';
 export { findPacket } from './sql/find-packet.sql.ts';
 export type { GrantRecord } from './sql/grant-record.ts';
+export { hasRetiredBlocks } from './sql/has-retired-blocks.sql.ts';
 export { insertAuditEntry, type NewAuditEntry } from './sql/insert-audit-entry.sql.ts';
 export { type DeadLetterKind, insertDeadLetters, type NewDeadLetter } from './sql/insert-dead-letters.sql.ts';
 export { readLastIssueUntil } from './sql/last-issue-until.sql.ts';

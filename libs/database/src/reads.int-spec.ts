@@ -85,6 +85,8 @@ describe('readPacketStatus', () => {
     expect([await status('nobody', 1, 0, 2), await status('nobody', 1, 0)]).toEqual(['open', 'open']);
     await retireBlocks(db.pool);
     expect([await status('nobody', 1, 0, 2), await status('nobody', 1, 0, 1)]).toEqual(['uncertain', 'expired']);
+    // as after a restore: an epoch that the block has not come to, of which nothing will be granted
+    expect([await status('nobody', 1, 0, 3), await status('nobody', 1, 0)]).toEqual(['open', 'open']);
     expect([await status('holder', 0, 0), await status('holder', 0, 1, 1)]).toEqual(['credited', 'sponsor_limit']);
     await db.pool.query("UPDATE blocks SET state = 'closed' WHERE pool_id = $1", [poolOfSponsor(event, 2).poolId]);
     expect(await status('nobody', 2, 0)).toBe('expired');

@@ -7,6 +7,8 @@ export const keys = {
   stock: (poolId: number) => `${stockPrefix}${poolId}`,
   /** `run_id` of the server that the stock was built on. */
   stamp: '{hb:stock}:stamp',
+  /** When that stamp was set (store-clock ms). */
+  stampedAt: '{hb:stock}:stamped-at',
   /** Set of the pool ids that have (had) a stock list. */
   stockPools: '{hb:stock}:pools',
   /** Hash of pool id → indexes on its stock list, exact. */

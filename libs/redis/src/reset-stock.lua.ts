@@ -9,6 +9,7 @@ import { storeIdentityLua } from './store-identity.lua.ts';
  *   KEYS[1] stamp
  *   KEYS[2] set of pool ids with a list
  *   KEYS[3] hash of pool id → indexes on its list
+ *   KEYS[4] time of the stamp, ms
  *   ARGV[1] run id of the server that the caller has seen
  *   ARGV[2] prefix of the stock lists
  *   Output  {1, lists removed} it is stamped; nothing is removed when it was before
@@ -24,5 +25,6 @@ for _, pool in ipairs(redis.call('SMEMBERS', KEYS[2])) do
 end
 redis.call('DEL', KEYS[2], KEYS[3])
 redis.call('SET', KEYS[1], id)
+redis.call('SET', KEYS[4], string.format('%.0f', nowMs()))
 return { 1, removed }
 `);

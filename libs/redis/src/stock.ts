@@ -21,6 +21,8 @@ const tallyLifeMs = 5000;
 export interface Store {
   readonly runId: string;
   readonly stamp: string | undefined;
+  /** When it was stamped, by its own clock; never later than `storeMs`. Known of a stamped store alone. */
+  readonly stampedAtMs: number | undefined;
   readonly storeMs: number;
 }
 
@@ -100,14 +102,14 @@ export type ResetStock =
 
 /** @throws the client's error while Redis is away. */
 export async function readStore(client: RedisClient): Promise<Store> {
-  const reply = await runScript(client, readStoreScript, [keys.stamp], []);
-  const [runId, stamp, storeMs] = reply as [string, string | null, number];
-  return { runId, stamp: stamp ?? undefined, storeMs };
+  const reply = await runScript(client, readStoreScript, [keys.stamp, keys.stampedAt], []);
+  const [runId, stamp, storeMs, stampedAtMs] = reply as [string, string | null, number, number | null];
+  return { runId, stamp: stamp ?? undefined, stampedAtMs: stampedAtMs ?? undefined, storeMs };
 }
 
 /** True when the stock was built on this very server, so that it may be taken from and added to. */
-export function isStamped(store: Store): boolean {
-  return store.stamp === store.runId;
+export function isStamped({ runId, stamp }: Pick<Store, 'runId' | 'stamp'>): boolean {
+  return stamp === runId;
 }
 
 /**
@@ -224,7 +226,7 @@ export async function resetStock(client: RedisClient, { runId }: { readonly runI
   const reply = await runScript(
     client,
     resetStockScript,
-    [keys.stamp, keys.stockPools, keys.stockListed],
+    [keys.stamp, keys.stockPools, keys.stockListed, keys.stampedAt],
     [runId, stockPrefix],
   );
   const [done, detail] = reply as [number, number | string];

@@ -1,6 +1,6 @@
 import type { EventRecord } from '#libs/database';
 import { grabLane, type Lane, oldestOutstandingMs, openLane } from '#libs/queue';
-import { type RedisClient, readStamp } from '#libs/redis';
+import { type RedisClient, readStore, type Store } from '#libs/redis';
 import { lastOpenMs, type Stocked, sharesEndMs } from './settle-time.ts';
 
 export interface BusyLane {
@@ -9,18 +9,34 @@ export interface BusyLane {
   readonly oldestMs: number;
 }
 
-/** `store_changed`: Redis was emptied or replaced and nobody has dealt with it yet, so its lanes tell nothing. */
-export type LanesState = BusyLane | { readonly state: 'quiet' } | { readonly state: 'store_changed' };
+/** Of a store that was the same before and after the look. */
+export interface QuietLanes {
+  readonly state: 'quiet';
+  /** Since when it has known all that was accepted, by its own clock. */
+  readonly stampedAtMs: number;
+  /** When the look was over, by its own clock. */
+  readonly storeMs: number;
+}
+
+/** `store_changed`: Redis was emptied or replaced and nobody has dealt with it yet, or only now, so its lanes tell nothing. */
+export type LanesState = BusyLane | QuietLanes | { readonly state: 'store_changed' };
 
 /**
  * Whether a lane may still hold an accepted open or grab of the closed event. @throws the client's error while Redis is away.
  */
 export async function lookAtLanes(cache: RedisClient, event: EventRecord, stocked: Stocked): Promise<LanesState> {
-  const stamp = await readStamp(cache);
+  const before = await readStore(cache);
   const busy = await findBusyLane(cache, event, stocked);
   if (busy !== undefined) return busy;
-  const isSameStore = stamp !== undefined && stamp === (await readStamp(cache));
-  return { state: isSameStore ? 'quiet' : 'store_changed' };
+  const after = await readStore(cache);
+  const { stampedAtMs, storeMs } = after;
+  if (stampedAtMs === undefined || !isSameStamp(before, after)) return { state: 'store_changed' };
+  return { state: 'quiet', stampedAtMs, storeMs };
+}
+
+/** A server that was emptied and stamped anew has the run id that it had. */
+function isSameStamp(one: Store, other: Store): boolean {
+  return one.stamp === other.stamp && one.stampedAtMs === other.stampedAtMs;
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   closeBlocks,
   countOpenDeadLetters,
   type EventRecord,
+  hasRetiredBlocks,
   loadEventSecret,
   moveEvent,
   type Pool,
@@ -17,7 +18,7 @@ import type { Logger } from '#libs/runtime';
 import type { Reconciler } from '../reconciliation/reconciler.ts';
 import { conflict, type EventOutcome } from './event-outcome.ts';
 import { loadEvent } from './event-store.ts';
-import { type LanesState, lookAtLanes } from './quiet-lanes.ts';
+import { type LanesState, lookAtLanes, type QuietLanes } from './quiet-lanes.ts';
 import { isClosedEarly, type Stocked, settleAtMs } from './settle-time.ts';
 import type { SnapshotBoard } from './snapshot-board.ts';
 
@@ -30,6 +31,8 @@ export interface SettleEventDeps {
   readonly board: SnapshotBoard;
   readonly logger: Logger;
   readonly stockLeadMs: number;
+  /** How long phones have for coming with their receipts after the store was replaced. */
+  readonly receiptGraceMs: number;
   /** How long one call waits for the lanes to be quiet. */
   readonly quietWaitMaxMs: number;
 }
@@ -106,11 +109,22 @@ export class SettleEvent {
 
   private async refuseBusyLanes(event: EventRecord, stocked: Stocked): Promise<EventOutcome | undefined> {
     const lanes = await this.waitForQuietLanes(event, stocked);
-    if (lanes.state === 'quiet') return undefined;
+    if (lanes.state === 'quiet') return this.refuseFreshStore(event, lanes);
     const nowMs = this.deps.clock.nowMs();
     if (nowMs === undefined || lanes.state === 'store_changed') return { outcome: 'store_away' };
     const detail = `lane ${lanes.lane} still has items that were accepted ${nowMs - lanes.oldestMs} ms ago`;
     return { outcome: 'too_early', possibleAtMs: nowMs + busyLaneRetryMs, detail };
+  }
+
+  /**
+   * A store that took another's place does not know what was on its way there: jobs that were lost are put into its lanes again when phones come with
+   * their receipts (invariants 6, 10). Asked after the look at the stamp, so that no change of the store is missed.
+   */
+  private async refuseFreshStore(event: EventRecord, store: QuietLanes): Promise<EventOutcome | undefined> {
+    const possibleAtMs = store.stampedAtMs + this.deps.receiptGraceMs;
+    if (store.storeMs >= possibleAtMs || !(await hasRetiredBlocks(this.deps.pool, event.id))) return undefined;
+    const detail = 'Redis was replaced: phones may still come with receipts of opens that it does not know';
+    return { outcome: 'too_early', possibleAtMs, detail };
   }
 
   /** Invariant 6: what was accepted of the event is booked before anything is refunded. */

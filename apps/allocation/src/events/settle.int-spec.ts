@@ -103,7 +103,8 @@ describe('settle', () => {
       await whenRedisReady(cache, 10_000);
       const deps = { pool, prisma, clock, cache, logger, reconciler: parts.reconciler, quietWaitMaxMs: 0 };
       const board = new SnapshotBoard(cache, logger, 500);
-      const service = new SettleEvent({ ...deps, board, stockLeadMs: config.STOCK_LEAD_MS });
+      const times = { stockLeadMs: config.STOCK_LEAD_MS, receiptGraceMs: config.RECEIPT_GRACE_MS };
+      const service = new SettleEvent({ ...deps, board, ...times });
       expect(await service.settle(event.id)).toEqual({ outcome: 'store_away' });
       await cache.set(keys.stamp, 'stamp of another server');
       expect(await service.settle(event.id)).toEqual({ outcome: 'store_away' });

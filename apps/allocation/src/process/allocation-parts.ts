@@ -73,6 +73,7 @@ function eventParts(resources: Resources, board: SnapshotBoard, reconciler: Reco
       cache,
       logger,
       stockLeadMs: config.STOCK_LEAD_MS,
+      receiptGraceMs: config.RECEIPT_GRACE_MS,
       quietWaitMaxMs,
     }),
   };

@@ -13,8 +13,8 @@ export interface PacketQuestion {
 
 /**
  * `pending`: an open of this ticket was accepted at that time and set aside as a dead letter, which may be replayed. `open`: not decided, and
- * nothing of it is here. `uncertain`: as `open`, and the Redis that knew what was on its way in its block was replaced, so an open of it may
- * have been accepted of which only its receipt tells, until the event is settled. `unknown`: no such packet was ever stocked. `credited` and
+ * nothing of it is here. `uncertain`: as `open`, and the Redis that knew what was on its way in this epoch of its block was replaced, so an
+ * open of it may have been accepted of which only its receipt tells, until the event is settled. `unknown`: no such packet was ever stocked. `credited` and
  * the denials are final.
  */
 export type PacketLedgerStatus =
@@ -38,7 +38,7 @@ const sql = `
       WHEN (q.packet_id & 255) < least(p.block_size, p.packet_count - b.block_no * p.block_size) IS NOT TRUE THEN 'unknown'
       WHEN b.state = 'closed' OR b.epoch > q.epoch OR e.settling_at IS NOT NULL THEN 'expired'
       WHEN l.id IS NOT NULL THEN 'pending'
-      WHEN b.state = 'retired' THEN 'uncertain'
+      WHEN b.state = 'retired' AND b.epoch = q.epoch THEN 'uncertain'
       ELSE 'open' END AS status,
     (l.item ->> 'acceptedAtMs')::bigint AS accepted_at_ms
   FROM (SELECT $1::bigint AS packet_id, $2::text COLLATE "C" AS user_id, $3::int AS epoch) q
