@@ -104,14 +104,11 @@ describe('docker-compose.yml', () => {
     expect(serviceOf(name).healthcheck?.test[0]).toBe('CMD');
   });
 
-  it.each(services)(
-    '%s is asked for its health on the port it listens on, and runs a program that there is',
-    (name) => {
-      const { PORT, OPS_PORT } = environmentOf(name);
-      expect(serviceOf(name).healthcheck?.test.join(' ')).toContain(`:${PORT ?? OPS_PORT}/readyz`);
-      expect(serviceOf(name).command).toEqual(['node', `dist/apps/${appOf(name)}/src/main.js`]);
-    },
-  );
+  it.each(services)('%s is asked for its health on its metrics port, and runs a program that there is', (name) => {
+    const { METRICS_PORT } = environmentOf(name);
+    expect(serviceOf(name).healthcheck?.test.join(' ')).toContain(`:${METRICS_PORT}/readyz`);
+    expect(serviceOf(name).command).toEqual(['node', `dist/apps/${appOf(name)}/src/main.js`]);
+  });
 
   it('addresses inside name a service and the port it listens on', () => {
     for (const name of services) {

@@ -1,5 +1,5 @@
 import { opsConfigSchema } from '#libs/contracts';
-import { createLogger, loadConfig, runService, serveMetrics } from '#libs/runtime';
+import { createLogger, Health, loadConfig, runService, serveMetrics } from '#libs/runtime';
 import { createOpsApp } from './ops-app.ts';
 import { createOpsParts } from './ops-parts.ts';
 
@@ -8,7 +8,7 @@ await runService('ops', async () => {
   const logger = createLogger('ops', config.LOG_LEVEL);
   const parts = createOpsParts(config, logger);
   const app = await createOpsApp(parts, logger);
-  const metrics = await serveMetrics(parts.metrics, config.HOST, config.METRICS_PORT);
+  const metrics = await serveMetrics(parts.metrics, config.HOST, config.METRICS_PORT, app.get(Health));
   await app.listen(config.OPS_PORT, config.HOST);
   logger.info({ url: await app.getUrl() }, 'ops is listening');
   return {

@@ -27,7 +27,7 @@ afterAll(async () => {
 
 /** As if grabs had been under way beyond what may be for a while; the real figures let go of it in six seconds. */
 function stepBack(): void {
-  const figures = { elapsedMs: 100, utilisation: 1, loopDelayMs: 0, requests: {}, inFlightShare: 1, isPaceSpent: true };
+  const figures = { elapsedMs: 100, utilisation: 1, loopDelayMs: 0, requests: {}, inFlightShare: 1 };
   for (let step = 0; step < 10; step++) share.parts.admission.local.step(figures);
 }
 

@@ -1,5 +1,5 @@
 // Each feature of the share service yields at its tiers and by its switch as the catalogue says, and returns: over REST, told through Redis.
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import type { DegradationState } from '#libs/contracts';
 import { type FeatureKey, featureOf, withFeature, withTier } from '#libs/degradation';
 import type { Tier } from '#libs/domain';
@@ -58,6 +58,28 @@ async function whileOff(key: FeatureKey, isOff: () => Promise<void>, isBack: () 
     await isBack();
   }
 }
+
+describe('a pin', () => {
+  const hourMs = 3_600_000;
+  it.each([
+    ['ahead', hourMs, 60_000, 1],
+    ['behind', -hourMs, -60_000, 0],
+  ] as const)(
+    'ends in the time of the store, although the clock of this machine is %s',
+    async (_how, skewMs, endsInMs, expected) => {
+      const wallMs = Date.now;
+      // the store of this test goes by the machine's own clock
+      const untilMs = wallMs() + endsInMs;
+      const skewed = vi.spyOn(Date, 'now').mockImplementation(() => wallMs() + skewMs);
+      try {
+        await tell(withTier(document, { mode: 'pinned', tier: 1, untilMs }, untilMs - hourMs));
+        expect(share.parts.features.tier()).toBe(expected);
+      } finally {
+        skewed.mockRestore();
+      }
+    },
+  );
+});
 
 describe('the list of grabs on a share page', () => {
   it('is left out, all else stays, and returns', async () => {

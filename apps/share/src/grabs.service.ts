@@ -1,6 +1,6 @@
 import type { EventSnapshot, GrabAnswer, GrabItem, GrabOutcome } from '#libs/contracts';
 import { findEventState, findGrab, type Pool } from '#libs/database';
-import type { DegradationHolder } from '#libs/degradation';
+import type { DegradationHolder, ReplyMean } from '#libs/degradation';
 import { type Claim, hasPacket, laneOfPacket, packetRefOf } from '#libs/domain';
 import {
   findOutstanding,
@@ -42,6 +42,9 @@ export interface GrabsParts {
   readonly pages: SharePages;
   readonly limits: { readonly acceptMaxMs: number; readonly replyWaitMs: number; readonly inFlightMax: number };
   readonly counter: Counter<'outcome'>;
+  /** Told how long each grab took that its lane answered. */
+  readonly replyTimes: Pick<ReplyMean, 'add'>;
+  readonly monotonicMs: () => number;
 }
 
 /** A grab that was sent to its lane: `accepted` when it is durable, then its outcome, undefined when none came in time. */
@@ -52,6 +55,8 @@ interface GrabUnderWay {
   isDead: boolean;
   /** Store-clock ms at which it was first seen to be outstanding no more. */
   settledSinceMs: number | undefined;
+  /** Monotonic ms at which it came; undefined: its lane is slow on purpose, so the time that it takes tells nothing. */
+  cameAtMs: number | undefined;
 }
 
 /** Grabs: put into the packet's lane, answered by reply. */
@@ -72,7 +77,10 @@ export class Grabs {
     const nowMs = clock.nowMs();
     if (nowMs === undefined) throw new ProblemError('queue_unavailable', 'the store clock is not known');
     if (nowMs >= claim.atMs) return this.grabAfterEnd(claim, userId);
-    return this.answer(await this.wait(await this.join(claim, userId, nowMs)));
+    const grab = await this.join(claim, userId, nowMs);
+    const outcome = await this.wait(grab);
+    this.countReply(grab, outcome);
+    return this.answer(outcome);
   }
 
   /** Grabs under way now. */
@@ -141,7 +149,8 @@ export class Grabs {
       if (replied !== undefined) this.remember(claim, userId, replied);
       return replied;
     });
-    return { accepted: addition.then(durable), outcome, isDead: false, settledSinceMs: undefined };
+    const cameAtMs = isDeferred ? undefined : this.parts.monotonicMs();
+    return { accepted: addition.then(durable), outcome, isDead: false, settledSinceMs: undefined, cameAtMs };
   }
 
   private remember(claim: Claim, userId: string, outcome: GrabOutcome): void {
@@ -153,8 +162,20 @@ export class Grabs {
   /** Tier 3 (defer): what is durable is answered at once, its lane is slow. */
   private async wait(grab: GrabUnderWay): Promise<GrabOutcome | undefined> {
     await grab.accepted;
-    if (this.parts.features.modeOf('grabs') === 'deferred') return undefined;
+    if (this.parts.features.modeOf('grabs') === 'deferred') {
+      grab.cameAtMs = undefined;
+      return undefined;
+    }
     return within(grab.outcome, this.parts.limits.replyWaitMs);
+  }
+
+  /**
+   * What is answered from memory took no time and is not counted: it would hide that the lanes are slow. Who asks again for a grab that is
+   * under way waits for less than it takes, so the time is counted from when it came first.
+   */
+  private countReply({ cameAtMs }: GrabUnderWay, outcome: GrabOutcome | undefined): void {
+    if (cameAtMs === undefined || outcome === undefined || !isFinal(outcome)) return;
+    this.parts.replyTimes.add(this.parts.monotonicMs() - cameAtMs);
   }
 
   /**

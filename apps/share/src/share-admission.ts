@@ -1,4 +1,4 @@
-import { admissionStepMs, LocalAdmission, ofEachClass, type ShedClass } from '#libs/degradation';
+import { admissionStepMs, LocalAdmission, ofEachClass, type ReplyMean, type ShedClass } from '#libs/degradation';
 import { LoopWatch } from '#libs/runtime';
 
 export interface ShareAdmissionParts {
@@ -6,6 +6,8 @@ export interface ShareAdmissionParts {
   readonly isOn: boolean;
   /** Grabs under way, of as many as may be. */
   readonly inFlightShare: () => number;
+  /** What grabs took from their arrival to their outcome. */
+  readonly replies: Pick<ReplyMean, 'step'>;
 }
 
 /** How far this process has stepped back by itself: the same level as in the gateways (libs/degradation, LocalAdmission). */
@@ -41,7 +43,12 @@ export class ShareAdmission {
   private step(): void {
     const requests = this.came;
     this.came = ofEachClass(0);
-    // there are no shakes here
-    this.local.step({ ...this.watch.take(), requests, inFlightShare: this.parts.inFlightShare(), isPaceSpent: true });
+    const { inFlightShare, replies } = this.parts;
+    this.local.step({
+      ...this.watch.take(),
+      requests,
+      inFlightShare: inFlightShare(),
+      replyMs: replies.step(),
+    });
   }
 }

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { type GrabItem, type GrabOutcome, grabReplySchema, type ShareConfig } from '#libs/contracts';
 import { createPool, type Pool } from '#libs/database';
-import { DegradationHolder } from '#libs/degradation';
+import { DegradationHolder, ReplyMean } from '#libs/degradation';
 import { createKeyRing, type KeyRing } from '#libs/domain';
 import { LaneProducer, ReplyRegistry } from '#libs/queue';
 import { EventReader, readDegradation, subscribeDegradation } from '#libs/redis';
@@ -48,7 +48,10 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
   const processId = config.SHARE_ID ?? `share-${hostname()}-${process.pid}`;
   const redis = new ShareRedis(config, processId, log);
   const pool = createSharePool(config, processId, log);
+  const nowMs = () => redis.readNowMs();
   const features = new DegradationHolder({
+    // operations set the ends of pins and switches in the store's time
+    nowMs,
     source: {
       read: () => readDegradation(redis.cache),
       subscribe: (onState) => subscribeDegradation(redis.channels, onState),
@@ -66,9 +69,9 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
     log,
   });
   const outcomes = new RecentOutcomes(outcomesMax);
-  const nowMs = () => redis.readNowMs();
   const monotonicMs = () => performance.now();
   const metrics = new ShareMetrics();
+  const replyTimes = new ReplyMean();
   const pages = new SharePages({ pool, poolMax: config.DATABASE_POOL_MAX, events, features, outcomes, nowMs });
   const grabs = new Grabs({
     pool,
@@ -85,6 +88,8 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
       inFlightMax: config.GRABS_IN_FLIGHT_MAX,
     },
     counter: metrics.grabs,
+    replyTimes,
+    monotonicMs,
   });
   const leaderboards = new Leaderboards({ pool, events, features, log, nowMs, monotonicMs });
   const feed = new Feed({ events, features, monotonicMs });
@@ -93,6 +98,7 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
   const admission = new ShareAdmission({
     isOn: config.LOCAL_ADMISSION === 'on',
     inFlightShare: () => grabs.inFlight() / config.GRABS_IN_FLIGHT_MAX,
+    replies: replyTimes,
   });
   metrics.watchAdmission(admission);
   const keyRing = createKeyRing(config.TICKET_KEYS);

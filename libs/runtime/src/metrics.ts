@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Health, ProbeAnswer } from './health.controller.ts';
 
 export { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
@@ -11,10 +12,21 @@ export function createMetrics(service: string): Registry {
   return registry;
 }
 
-/** Serves `GET /metrics` on a port of its own, so that scraping never stands in the public door. Port 0 = any. */
-export async function serveMetrics(registry: Registry, host: string, port: number): Promise<Server> {
-  const server = createServer((request, response) => {
-    if (request.url !== '/metrics') return void response.writeHead(404).end();
+/**
+ * Serves `GET /metrics` on a port of its own, so that scraping never stands in the public door; port 0 = any. With `health` probes are
+ * answered there too, as on the public port: that one may be shut for moments by a process that is only busy, and nobody should kill it.
+ */
+export async function serveMetrics(
+  registry: Registry,
+  host: string,
+  port: number,
+  health?: Pick<Health, 'live' | 'ready'>,
+): Promise<Server> {
+  const server = createServer(({ url }, response) => {
+    const probed = answerToProbe(url, health);
+    if (probed !== undefined)
+      return void response.writeHead(probed.status, { 'content-type': 'text/plain' }).end(probed.text);
+    if (url !== '/metrics') return void response.writeHead(404).end();
     registry.metrics().then(
       (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
       () => response.writeHead(500).end(),
@@ -26,4 +38,13 @@ export async function serveMetrics(registry: Registry, host: string, port: numbe
   });
   server.unref();
   return server;
+}
+
+function answerToProbe(
+  url: string | undefined,
+  health: Pick<Health, 'live' | 'ready'> | undefined,
+): ProbeAnswer | undefined {
+  if (url === '/livez') return health?.live();
+  if (url === '/readyz') return health?.ready();
+  return undefined;
 }
