@@ -132,7 +132,9 @@ class ShakePage {
     element('packets').prepend(row);
     const outcome = await this.client.open(hit.ticket).catch(() => undefined);
     if (outcome?.outcome !== 'credited') {
-      row.textContent = `${hit.sponsor.name}: ${outcome?.outcome === 'expired' ? 'too late' : 'not credited'}`;
+      const told = { expired: 'too late', unsettled: 'not decided yet, reload later' } as const;
+      const text = told[outcome?.outcome as keyof typeof told] ?? 'not credited';
+      row.textContent = `${hit.sponsor.name}: ${text}`;
       return;
     }
     const { packet } = outcome;

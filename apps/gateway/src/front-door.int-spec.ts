@@ -220,3 +220,26 @@ describe('the limits of one address', () => {
     await rig.stop();
   });
 });
+
+describe('the front door of a gateway that has as many connections as it can take', () => {
+  // Proves that it is shut for those who come alone, that it opens again, and that a stop while it is shut ends as any other.
+  it('is shut for those who come, answers those who are there, and drains all the same', async () => {
+    const rig = await GatewayRig.start({ LOCAL_ADMISSION: 'off' });
+    await rig.publish(testEvent());
+    const { frontDoor } = rig.parts;
+    const token = await rig.session('inside');
+    const client = await RawClient.to(rig);
+    client.shake(token);
+    await client.answers(1);
+    frontDoor.limitConnections(1);
+    await expect(RawClient.to(rig)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    client.shake(token);
+    await client.answers(2);
+    expect(await gatewayMetrics(rig.parts).metrics()).toMatch(/hongbao_door_shut\{service="gateway"\} 1/);
+    frontDoor.limitConnections(Number.POSITIVE_INFINITY);
+    expect((await rig.shake(1, token)).status).toBe(200);
+    frontDoor.limitConnections(1);
+    await rig.stop();
+    expect(client.isClosed).toBe(true);
+  });
+});

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { problemOf } from '#libs/contracts';
 import type { Doorkeeper } from './abuse/doorkeeper.ts';
 import { sweepMs } from './abuse/still-connections.ts';
+import { DoorLatch } from './admission/door-latch.ts';
 import type { RequestGate } from './admission/request-gate.ts';
 import { answerCrossOrigin } from './process/cross-origin.ts';
 import { closeAfter, prepareProblem, sendPrepared } from './process/raw-answer.ts';
@@ -35,6 +36,8 @@ type RouterHandler = (request: IncomingMessage, response: ServerResponse) => voi
  */
 export class FrontDoor {
   private server: Server | undefined;
+  private latch: DoorLatch | undefined;
+  private sweeping: NodeJS.Timeout | undefined;
   private frontHandler: FrontHandler = () => false;
   private checkedHandler: FrontHandler = () => false;
   private isDraining = false;
@@ -45,6 +48,8 @@ export class FrontDoor {
   constructor(
     private readonly doorkeeper: Doorkeeper,
     private readonly gate: Pick<RequestGate, 'letIn'>,
+    /** Told once when nobody can listen any more after it was shut. */
+    private readonly onDoorFailed: (error: Error) => void = () => undefined,
   ) {}
 
   /** For Fastify's `serverFactory`. */
@@ -64,9 +69,9 @@ export class FrontDoor {
     server.maxConnections = connectionsMax;
     server.timeout = 0;
     server.on('connection', (socket: Socket) => this.enter(socket));
-    const sweeping = setInterval(() => this.doorkeeper.still.sweep(), sweepMs).unref();
-    server.on('close', () => clearInterval(sweeping));
+    this.sweeping = setInterval(() => this.doorkeeper.still.sweep(), sweepMs).unref();
     this.server = server;
+    this.latch = new DoorLatch(server, () => this.doorkeeper.visitors.size, this.onDoorFailed);
     return server;
   };
 
@@ -80,16 +85,30 @@ export class FrontDoor {
     this.checkedHandler = checkedHandler;
   }
 
-  /** At most so many connections from now on; who comes when there are more is closed at once. */
+  /** At most so many connections from now on; while there are as many nobody listens, and who slipped in is closed at once. */
   limitConnections(count: number): void {
-    if (this.server !== undefined) this.server.maxConnections = Math.min(Math.max(count, 1), connectionsMax);
+    if (this.server === undefined) return;
+    this.server.maxConnections = Math.min(Math.max(count, 1), connectionsMax);
+    this.latch!.limit(count);
+  }
+
+  /** How often nobody listened for a while, since the start. */
+  get shutCount(): number {
+    return this.latch?.shutCount ?? 0;
+  }
+
+  /** Nobody listens just now, because there are as many connections as may be. */
+  get isShut(): boolean {
+    return this.latch?.isClosed ?? false;
   }
 
   /** Accepts no more connections; every answer from now on ends its own. */
   beginDrain(): void {
     this.isDraining = true;
+    this.latch?.remainShut();
     for (const response of this.underWay) closeAfter(response);
-    if (this.server?.listening) this.server.close();
+    // also when nobody listens any more: idle connections are closed
+    this.server?.close();
   }
 
   /** Resolves when every request was answered and every connection is closed. */
@@ -98,6 +117,7 @@ export class FrontDoor {
     if (this.underWay.size > 0) await new Promise<void>((resolve) => (this.whenQuiet = resolve));
     await new Promise((resolve) => setTimeout(resolve, lastBytesMs));
     this.server?.closeAllConnections();
+    clearInterval(this.sweeping);
   }
 
   private enter(socket: Socket): void {

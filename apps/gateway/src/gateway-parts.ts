@@ -66,11 +66,15 @@ const othersUnderWayMax =
   ownAnswersMax;
 
 /**
- * Requests that wait longer than this until they are read are too many: connections are let go of. An open is read, queued and answered,
- * three waits, so where opens are among them it is a third of the time in which one is answered at once. Where there are only shakes it is
- * nearly what a phone waits: who is let go of comes back over a new connection, dearer than ten shakes.
+ * An open is read, queued and answered, three waits, so where opens are among the requests one wait is a third of the time in which an open is
+ * answered at once. Where there are only shakes nobody is let go of: those who have waited for too long go by themselves, and as long as
+ * nobody comes in their place those who stay are answered in time. Nobody who brings a ticket is kept out of a process that takes no shakes.
  */
-const requestWaitMaxMs = { all: 300, shake: 1500, money: Number.POSITIVE_INFINITY } as const;
+const lineLimits = {
+  all: { waitMaxMs: 300, comeMaxMs: 250 },
+  shake: { waitMaxMs: Number.POSITIVE_INFINITY, comeMaxMs: 250 },
+  money: { waitMaxMs: Number.POSITIVE_INFINITY, comeMaxMs: Number.POSITIVE_INFINITY },
+} as const;
 
 /** Changes are pushed; a push that was lost is made up for within this. Each gateway's polls are part of what a shake costs in Redis. */
 const degradationPollMs = 5000;
@@ -85,16 +89,18 @@ export type GatewayParts = ReturnType<typeof createGatewayParts>;
 export function createGatewayParts(config: GatewayConfig, logger: Logger) {
   const gatewayId = config.GATEWAY_ID ?? `${hostname()}-${process.pid}`;
   const redis = new RedisLinks(config, gatewayId, logger);
+  const time = new StoreTime(redis.clock);
   const base = {
     config,
     logger,
     gatewayId,
     redis,
     ring: createKeyRing(config.TICKET_KEYS),
-    degradation: degradationOf(redis, logger),
+    time,
+    degradation: degradationOf(redis, time, logger),
     book: new EventBook(new EventReader(redis.cache, logger), logger),
     feeds: new FeedStreams(),
-    ...admissionParts(config, redis),
+    ...admissionParts(config, time, logger),
   };
   const guests = new GuestSessionsService(base);
   const events = new EventsService(base);
@@ -112,10 +118,10 @@ export function createGatewayParts(config: GatewayConfig, logger: Logger) {
     shakes: shaking.shakeCounters,
     opens: money.openCounters,
     opensInFlightMax: config.OPENS_IN_FLIGHT_MAX,
-    pace: shaking.pace,
     time: base.time,
     lines: base.lines,
     door: base.frontDoor,
+    doorkeeper: base.doorkeeper,
   });
   return { ...base, ...shaking, ...money, guests, events, links, forwarder, loopWatch, loopBreath, admissionKeeper };
 }
@@ -137,18 +143,22 @@ interface Base {
 }
 
 /** Who comes in, and how. */
-function admissionParts(config: GatewayConfig, redis: RedisLinks) {
-  const time = new StoreTime(redis.clock);
+function admissionParts(config: GatewayConfig, time: StoreTime, logger: Logger) {
   const sessions = new SessionVerifier(config);
   const doorkeeper = new Doorkeeper(config, (authorization) => sessions.knows(authorization));
   const local = new LocalAdmission();
-  const lines = new LineShedder(doorkeeper.visitors, requestWaitMaxMs[config.GATEWAY_ROLE]);
+  const lines = new LineShedder(doorkeeper.visitors, lineLimits[config.GATEWAY_ROLE], () => doorkeeper.proxyCount);
   const gate = new RequestGate({ admission: local, sessions, time, othersUnderWayMax, lines });
-  return { time, sessions, doorkeeper, local, lines, gate, frontDoor: new FrontDoor(doorkeeper, gate) };
+  const onDoorFailed = (err: Error): void =>
+    logger.error({ err }, 'nobody can connect: the gateway cannot listen again, and goes on trying');
+  const frontDoor = new FrontDoor(doorkeeper, gate, onDoorFailed);
+  return { sessions, doorkeeper, local, lines, gate, frontDoor };
 }
 
-function degradationOf(redis: RedisLinks, logger: Logger): DegradationHolder {
+function degradationOf(redis: RedisLinks, time: StoreTime, logger: Logger): DegradationHolder {
   return new DegradationHolder({
+    // operations set the ends of pins and switches by the store's clock
+    nowMs: () => time.approxMs(),
     pollIntervalMs: degradationPollMs,
     source: {
       read: () => readDegradation(redis.cache),

@@ -1,21 +1,16 @@
 import { gatewayConfigSchema } from '#libs/contracts';
-import { createLogger, loadConfig, runService, serveMetrics } from '#libs/runtime';
+import { createLogger, Health, loadConfig, runService, serveMetrics } from '#libs/runtime';
+import { connectionsWaitingMax } from './admission/door-latch.ts';
 import { createGatewayApp } from './gateway-app.ts';
 import { createGatewayParts } from './gateway-parts.ts';
 import { gatewayMetrics } from './process/gateway-metrics.ts';
-
-/**
- * Connections that wait to be accepted. A process that is asked for too much accepts few of them: who would wait for longer than a client
- * has patience is better told by the kernel to try again.
- */
-const connectionsWaitingMax = 256;
 
 await runService('gateway', async () => {
   const config = loadConfig('gateway', gatewayConfigSchema, process.env);
   const logger = createLogger('gateway', config.LOG_LEVEL);
   const parts = createGatewayParts(config, logger);
   const app = await createGatewayApp(parts);
-  const metrics = await serveMetrics(gatewayMetrics(parts), config.HOST, config.METRICS_PORT);
+  const metrics = await serveMetrics(gatewayMetrics(parts), config.HOST, config.METRICS_PORT, app.get(Health));
   await app.listen({ port: config.PORT, host: config.HOST, backlog: connectionsWaitingMax });
   logger.info({ url: await app.getUrl(), role: config.GATEWAY_ROLE }, 'gateway is listening');
   return {

@@ -129,7 +129,7 @@ export const errorCatalogue = {
     503,
     'Dependency unavailable',
     true,
-    'A service behind this answer is away or slow: ask again after `retryAfterMs`.',
+    'A service behind this answer is away or slow, or cannot say yet what became of an open: ask again after `retryAfterMs`.',
   ),
 } as const satisfies Record<string, ErrorDefinition>;
 

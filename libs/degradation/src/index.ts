@@ -5,6 +5,7 @@ export * from './holder.ts';
 export * from './local-admission.ts';
 export * from './observation.ts';
 export * from './page.ts';
+export * from './reply-mean.ts';
 export * from './signals.ts';
 export * from './state.ts';
 export * from './tier-control.ts';

@@ -18,10 +18,11 @@ const levelMax = placeOf.open + 0.9;
 
 /**
  * A delay of the event loop is what whoever asks waits on top of its own work. Each class yields from this delay on, the more important
- * the later: a paced gateway stays below 100 ms, an open has a second to be accepted. It goes on yielding above half of it.
+ * the later: a paced gateway stays below 100 ms, an open has a second to be accepted. It goes on yielding above half of it. Extras go at
+ * the first sign, which costs hardly anybody anything.
  */
 const delayFromMs: Readonly<Record<ShedClass, number>> = {
-  extras: 150,
+  extras: 60,
   reads: 150,
   shake: 250,
   share: 400,
@@ -42,8 +43,11 @@ const inFlightFull = 0.9;
 /** Replies that take so long (mean of a second) leave an open little of the time in which it is answered at once: reads yield. */
 const replyFromMs = 1000;
 const replyFullMs = 1500;
-/** Shakes are paced before they are refused: while the pace has room, at least half of the users are drawn. */
-const pacedShakeLevel = placeOf.shake + 0.5;
+/**
+ * Because of a delay no more than half of the users are told to rest: those who obey come less often at once, until the pace has told everybody.
+ * Beyond it would help nobody: a shake that is told to rest costs no less than one that is drawn, and who does not obey comes all the same.
+ */
+const restedShakeLevel = placeOf.shake + 0.5;
 
 /** Per step, by class: what matters little goes at once, shakes in half a second, the rest step by step. */
 const riseMax: Readonly<Record<ShedClass, number>> = {
@@ -72,8 +76,6 @@ export interface AdmissionFigures {
   readonly inFlightShare: number;
   /** Mean time from an open to its outcome in the last second; undefined while too few had one to tell. */
   readonly replyMs?: number | undefined;
-  /** The pace of the shakes can do no more (see the gateway's PaceController). */
-  readonly isPaceSpent: boolean;
 }
 
 interface Pressure {
@@ -123,22 +125,22 @@ export class LocalAdmission {
     return Math.min(risenBy(this.current, strength), ceiling);
   }
 
-  private ofLoop({ loopDelayMs, utilisation, isPaceSpent }: AdmissionFigures): Pressure {
+  private ofLoop({ loopDelayMs, utilisation }: AdmissionFigures): Pressure {
     const fromMs = delayFromMs[classAt(this.current)];
-    const ceiling = this.loopCeiling(isPaceSpent);
+    const ceiling = this.loopCeiling();
     if (loopDelayMs < fromMs / 2 || utilisation < busyFrom || this.allPerSecond < loadPerSecondMin)
       return { strength: 0, ceiling };
     return { strength: strengthOf(loopDelayMs, fromMs, fromMs * delayFullFactor), ceiling };
   }
 
   /** How far a delay may push: no further than to the last class whose refusal would help. */
-  private loopCeiling(isPaceSpent: boolean): number {
+  private loopCeiling(): number {
     const loadMin = Math.max(loadPerSecondMin, ownLoadShareMin * this.allPerSecond);
     const { open, grab, share } = this.perSecond;
     if (open >= loadMin) return levelMax;
     if (open + grab >= loadMin) return placeOf.grab + 1;
     if (open + grab + share >= loadMin) return placeOf.share + 1;
-    return isPaceSpent ? placeOf.shake + 1 : pacedShakeLevel;
+    return restedShakeLevel;
   }
 
   private get allPerSecond(): number {

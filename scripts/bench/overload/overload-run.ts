@@ -62,6 +62,7 @@ export async function runOverload(stage: OverloadStage, setup: Setup, perSecond?
 
 class OverloadedSystem {
   private readonly afterSeconds: number;
+  private readonly phones: number;
   private tokensFile = '';
   private eventId = 0;
 
@@ -71,6 +72,7 @@ class OverloadedSystem {
     private readonly system: BenchSystem,
     private readonly perSecond: number | undefined,
   ) {
+    this.phones = setup.isSplit ? phones.split : phones.together;
     this.afterSeconds = setup.hasAdmission ? backSecondsMax : afterSecondsUnprotected;
   }
 
@@ -108,7 +110,7 @@ class OverloadedSystem {
     this.eventId = Number(await makeSteadyEvent(this.system, usualSteadyEvent));
     this.tokensFile = join(context.dir, `tokens-${nameOf(this.setup)}.txt`);
     const tokens = new TokenMaker(this.system.secrets.SESSION_SECRET, 'phones', Math.floor(Date.now() / 1000));
-    await tokens.writeFile(this.tokensFile, phones);
+    await tokens.writeFile(this.tokensFile, this.phones);
   }
 
   private async prepareOpens() {
@@ -159,7 +161,7 @@ class OverloadedSystem {
       port,
       eventId,
       tokensFile,
-      phones,
+      phones: this.phones,
       patienceMs,
       steps: orders,
       ...base,

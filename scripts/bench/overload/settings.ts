@@ -4,6 +4,8 @@ import type { ImpatientStep } from '../driver/plans.ts';
 export interface OverloadSettings {
   readonly capacitySeconds: number;
   readonly stepSeconds: number;
+  /** Between the first overload and the peak: the process has to be itself again, or its reaction to the peak would not be seen. */
+  readonly calmSeconds: number;
   /** Of the loads that the bars are about. */
   readonly peakSeconds: number;
 }
@@ -11,11 +13,13 @@ export interface OverloadSettings {
 export const fullSettings: OverloadSettings = {
   capacitySeconds: 5,
   stepSeconds: 6,
+  calmSeconds: 30,
   peakSeconds: 10,
 };
 export const quickSettings: OverloadSettings = {
   capacitySeconds: 3,
   stepSeconds: 4,
+  calmSeconds: 20,
   peakSeconds: 6,
 };
 
@@ -23,17 +27,20 @@ export const quickSettings: OverloadSettings = {
  * Part of a core that the process with the shakes may have: so small that one driver, who makes a connection for each shake of a phone
  * that gave up, offers a multiple of what it can take. Together the opens and reads need a part of it too.
  */
-export const coreShares = { split: 0.1, together: 0.35 } as const;
+export const coreShares = { split: 0.1, together: 0.25 } as const;
 export const opensPerSecond = 200;
 export const readsPerSecond = 100;
 /** Whoever waits longer has gone. */
 export const patienceMs = 2000;
-/** Each with a connection of its own: at most so many shakes are under way, and no more files than a process may have open. */
-export const phones = 12_000;
+/**
+ * Each with a connection of its own: at most so many shakes are under way, and no more files than a process may have open. A process that does
+ * both closes the connections of most of them at once, which the driver has to bear.
+ */
+export const phones = { split: 12_000, together: 6000 } as const;
 /** Of opens, and of reads: a phone opens over the connection by which it won. */
 export const besideConnections = 512;
-/** Shakes at once while the capacity is measured: enough that there are always some to be read. */
-export const capacityAtOnce = 1500;
+/** Shakes at once while the capacity is measured: always some to be read, and none that waits so long that the process steps back. */
+export const capacityAtOnce = 150;
 /** Of an event that paces: phones that obeyed would come this often. */
 export const shakeIntervalMs = 2000;
 /** What the event gives out meanwhile. */
@@ -60,7 +67,7 @@ const quietLoad = 0.1;
  * from below the capacity, so that it shows how soon it is noticed.
  */
 export function stepsOf(settings: OverloadSettings, afterSeconds: number): LoadStep[] {
-  const { capacitySeconds, stepSeconds, peakSeconds } = settings;
+  const { capacitySeconds, stepSeconds, calmSeconds, peakSeconds } = settings;
   const step = (name: LoadName, load: number, seconds: number): LoadStep => ({
     name,
     order: { ms: seconds * 1000, load },
@@ -72,7 +79,7 @@ export function stepsOf(settings: OverloadSettings, afterSeconds: number): LoadS
     step('low', loads.low, stepSeconds),
     step('full', loads.full, stepSeconds),
     step('double', loads.double, stepSeconds),
-    step('calm', loads.low, stepSeconds),
+    step('calm', loads.low, calmSeconds),
     step('triple', loads.triple, peakSeconds),
     step('highest', loads.highest, peakSeconds),
     step('after', loads.low, afterSeconds),

@@ -73,6 +73,8 @@ describe('how soon it steps back and returns', () => {
   it('counts from the jump of the load to the level', () => {
     expect(reactionMs(runOf({ looks: [lookAt(500, 0), lookAt(1500, 0, startedAtMs + 220)] }))).toBe(220);
     expect(reactionMs(runOf({ looks: [lookAt(500, 0)] }))).toBeNull();
+    const before = startedAtMs - 3000;
+    expect(reactionMs(runOf({ looks: [lookAt(500, 1, before), lookAt(1500, 1, before)] }))).toBeNull();
   });
 
   it('counts from the end of the peak to the tier that stays at 0', () => {

@@ -91,11 +91,14 @@ function requestFigures(requests: readonly BesideRequest[]): RequestFigures {
   };
 }
 
-/** From the jump to the peak until the process had stepped back; null: it never did. */
+/** A look shows what the process wrote up to a second before. */
+const sampleAgeMs = 1250;
+
+/** From the jump to the peak until the process had stepped back; null: it never did, or had before the jump. */
 export function reactionMs({ steps, shakes, looks }: OverloadRun): number | null {
   const jumpAtMs = shakes.startedAtMs + shakes.steps[steps.findIndex(({ name }) => name === 'triple')]!.fromMs;
-  const since = looks.find(({ sinceMs, atMs }) => atMs > jumpAtMs && sinceMs !== undefined)?.sinceMs;
-  return since === undefined ? null : Math.max(0, Math.round(since - jumpAtMs));
+  const since = looks.find(({ sinceMs, atMs }) => atMs > jumpAtMs + sampleAgeMs && sinceMs !== undefined)?.sinceMs;
+  return since === undefined || since < jumpAtMs ? null : Math.round(since - jumpAtMs);
 }
 
 /** From the end of the peak until the tier was 0 for good; null: it was not by the end. */

@@ -44,6 +44,10 @@ export class Doorkeeper {
   readonly refused = { connections: 0, verifications: 0, guests: 0 };
   readonly visitors = new Map<Socket, Visitor>();
   readonly still = new StillConnections(this.visitors);
+  /** Of them, those of trusted proxies. */
+  proxyCount = 0;
+  /** All that ever came in. */
+  enteredCount = 0;
   private readonly book: AddressBook;
   private readonly proxies: TrustedProxies;
 
@@ -81,6 +85,8 @@ export class Doorkeeper {
       this.refused.connections += 1;
       return false;
     }
+    this.enteredCount += 1;
+    if (no < 0) this.proxyCount += 1;
     this.visitors.set(socket, { ...newWatch(), ...newLine(), no, earlyPaidOffAtMs: 0 });
     return true;
   }
@@ -91,6 +97,7 @@ export class Doorkeeper {
     if (visitor === undefined) return;
     this.visitors.delete(socket);
     if (visitor.no >= 0) this.book.disconnect(visitor.no);
+    else this.proxyCount -= 1;
   }
 
   /** Whether the session of a request may be verified now, if it is not known; takes it from what the address may do. */

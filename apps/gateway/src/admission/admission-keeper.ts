@@ -1,17 +1,13 @@
 import type { Socket } from 'node:net';
-import type { LocalAdmission } from '#libs/degradation';
+import { type LocalAdmission, ReplyMean } from '#libs/degradation';
 import type { LoopWatch } from '#libs/runtime';
+import type { Doorkeeper } from '../abuse/doorkeeper.ts';
 import type { FrontDoor } from '../front-door.ts';
 import type { OpenCounters } from '../open/open-counters.ts';
 import type { StoreTime } from '../process/store-time.ts';
-import type { PaceController } from '../shake/pace-controller.ts';
 import type { ShakeCounters } from '../shake/shake-counters.ts';
 import type { LineShedder } from './line-shedder.ts';
 import type { RequestGate } from './request-gate.ts';
-
-/** Replies are averaged over this many steps, a second; fewer than the minimum in that time tell nothing. */
-const replySteps = 10;
-const repliesMin = 50;
 
 export interface AdmissionKeeperParts {
   /** False: the level stays at 0. */
@@ -22,16 +18,17 @@ export interface AdmissionKeeperParts {
   readonly shakes: ShakeCounters;
   readonly opens: OpenCounters;
   readonly opensInFlightMax: number;
-  readonly pace: Pick<PaceController, 'isOverloaded'>;
   readonly time: Pick<StoreTime, 'approxMs'>;
   readonly lines: Pick<LineShedder<Socket>, 'step' | 'connectionsMax'>;
   readonly door: Pick<FrontDoor, 'limitConnections'>;
+  readonly doorkeeper: Pick<Doorkeeper, 'enteredCount'>;
 }
 
 /** Feeds the level with what this process measures. */
 export class AdmissionKeeper {
-  private readonly replies: { count: number; sumMs: number }[] = [];
+  private readonly replies = new ReplyMean();
   private before: Record<string, number> = {};
+  private enteredBefore = 0;
   /** Store-clock milliseconds since which this process has stepped back; undefined: it has not. */
   sinceMs: number | undefined;
 
@@ -39,7 +36,7 @@ export class AdmissionKeeper {
 
   /** Each `admissionStepMs`. */
   step(): void {
-    const { isOn, admission, watch, opens, opensInFlightMax, pace, time, lines, door } = this.parts;
+    const { isOn, admission, watch, opens, opensInFlightMax, time, lines, door } = this.parts;
     if (!isOn) return;
     const loop = watch.take();
     const requests = this.takeRequests();
@@ -48,13 +45,19 @@ export class AdmissionKeeper {
       requests,
       inFlightShare: opens.inFlight / opensInFlightMax,
       replyMs: this.meanReplyMs(),
-      isPaceSpent: pace.isOverloaded,
     });
     const all = Object.values(requests).reduce((sum, count) => sum + count, 0);
-    lines.step({ ...loop, requests: all, nowMs: performance.now() });
+    lines.step({ ...loop, requests: all, connections: this.takeConnections(), nowMs: performance.now() });
     door.limitConnections(lines.connectionsMax);
     if (admission.level === 0) this.sinceMs = undefined;
     else this.sinceMs ??= time.approxMs();
+  }
+
+  private takeConnections(): number {
+    const { enteredCount } = this.parts.doorkeeper;
+    const since = enteredCount - this.enteredBefore;
+    this.enteredBefore = enteredCount;
+    return since;
   }
 
   private takeRequests(): Record<string, number> {
@@ -66,10 +69,8 @@ export class AdmissionKeeper {
   }
 
   private meanReplyMs(): number | undefined {
-    this.replies.push(this.parts.gate.takeReplies());
-    if (this.replies.length > replySteps) this.replies.shift();
-    const count = this.replies.reduce((sum, step) => sum + step.count, 0);
-    if (count < repliesMin) return undefined;
-    return this.replies.reduce((sum, step) => sum + step.sumMs, 0) / count;
+    const { count, sumMs } = this.parts.gate.takeReplies();
+    this.replies.add(sumMs, count);
+    return this.replies.step();
   }
 }

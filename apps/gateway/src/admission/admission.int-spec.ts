@@ -140,7 +140,7 @@ describe('a gateway that has stepped back by itself', () => {
     askForWallet();
     await Promise.all([...shakers.map((shaker) => shaker.answers(1)), other.answers(1)]);
     const { lines } = rig.parts;
-    const late = { elapsedMs: 100, utilisation: 1, loopDelayMs: 5000, requests: 1000 };
+    const late = { elapsedMs: 100, utilisation: 1, loopDelayMs: 5000, requests: 1000, connections: 0 };
     for (let steps = 0; lines.shed === 0 && steps < 300; steps++) lines.step({ ...late, nowMs: performance.now() });
     expect(lines.shed).toBeGreaterThan(0);
     await until(

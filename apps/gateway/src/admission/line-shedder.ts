@@ -18,10 +18,11 @@ export const newLine = (): Pick<LineVisitor, 'keptUntilMs' | 'isShed'> => ({ kep
 
 /** Winners open, and who opened shares, well within this. */
 const keptForMs = 60_000;
-/** It takes so many steps in a row to be too late: one pause is none of the clients' doing. What was done shows by then too. */
-const lateSteps = 3;
-/** So many connections are let go of at most at once: each comes back as a new one, which costs ten times a shake. */
-const shedShareMax = 0.3;
+/**
+ * At once at least, and at most, such a part of the connections is let go of: by the time that the wait is seen it has grown, and opens wait for
+ * it three times. They do not come back before there is room.
+ */
+const shedShare = { least: 0.5, most: 0.8 };
 /** It is aimed at this part of the longest wait: the fewer at once, the fewer too many. */
 const aimShare = 0.75;
 const busyFrom = 0.85;
@@ -30,11 +31,26 @@ const loadPerSecondMin = 500;
 /** Hanging up costs about as much as a shake: such a part of what is answered, and more when there is time. */
 const hangUpShare = 0.05;
 const hangUpsWhenIdle = 100;
-/** A new connection costs ten times a shake. Each step there may be so many more, for each request, and when there is time. */
-const roomShare = 0.02;
-const roomWhenIdle = 100;
+/** Requests wait too long for anybody new to come in for so many steps in a row: one pause is none of the clients' doing. */
+const crowdedSteps = 2;
+/**
+ * The timers' delay tells nothing of requests that wait in sockets while the loop is cut short for the sake of the timers (LoopBreath). A
+ * process that has not been idle for a second has more to do than it can; one that paces its clients stays below.
+ */
+const saturatedFrom = 0.98;
+const saturatedSteps = 10;
+/** Each step there may be so many more: for each request, and in the time that is left. */
+const roomShare = 0.1;
+const connectionCostMs = 0.3;
 /** So much room, and nobody has come for it: no limit is needed. */
 const roomMax = 5000;
+
+export interface LineLimits {
+  /** Requests that wait longer than this until they are read are too many: connections are let go of. Infinite: none ever is. */
+  readonly waitMaxMs: number;
+  /** While requests wait longer than this nobody new comes in, for a new connection costs ten times a shake. Infinite: anybody may. */
+  readonly comeMaxMs: number;
+}
 
 export interface LineFigures {
   readonly nowMs: number;
@@ -42,8 +58,9 @@ export interface LineFigures {
   readonly utilisation: number;
   /** What a request waits until it is read: how late the event loop is. */
   readonly loopDelayMs: number;
-  /** Requests since the last step. */
+  /** Requests, and connections that came, since the last step. */
   readonly requests: number;
+  readonly connections: number;
 }
 
 /**
@@ -59,12 +76,16 @@ export class LineShedder<L extends Line> {
   private hungUp = 0;
   /** Connections that may be read; infinite unless some were let go of lately. */
   private readMax = Number.POSITIVE_INFINITY;
-  /** Of the last steps in a row that were too late. */
-  private readonly waitsMs: number[] = [];
+  /** Steps in a row in which nobody new should have come in. */
+  private crowded = 0;
+  /** Steps in a row without idle time. */
+  private saturated = 0;
 
   constructor(
     private readonly lines: ReadonlyMap<L, LineVisitor>,
-    private readonly waitMaxMs: number,
+    private readonly limits: LineLimits,
+    /** Connections of proxies among them. */
+    private readonly proxies: () => number = () => 0,
     private readonly random: () => number = Math.random,
   ) {}
 
@@ -81,15 +102,19 @@ export class LineShedder<L extends Line> {
 
   /** Each `admissionStepMs`. */
   step(figures: LineFigures): void {
-    const { nowMs, elapsedMs, utilisation, loopDelayMs, requests } = figures;
-    const isBusy = utilisation >= busyFrom && requests * 1000 >= loadPerSecondMin * elapsedMs;
-    if (isBusy && loopDelayMs > this.waitMaxMs) this.waitsMs.push(loopDelayMs);
-    else this.waitsMs.length = 0;
-    if (this.waitsMs.length >= lateSteps) {
-      const waitMs = Math.min(...this.waitsMs);
-      this.letGo(Math.min(1 - (aimShare * this.waitMaxMs) / waitMs, shedShareMax), nowMs);
-      this.waitsMs.length = 0;
-    } else if (loopDelayMs < this.waitMaxMs / 2) this.makeRoom(isBusy ? Math.ceil(requests * roomShare) : roomWhenIdle);
+    const { nowMs, elapsedMs, utilisation, loopDelayMs, requests, connections } = figures;
+    // a process that does little but accept connections whose clients have gone answers next to no requests: that is a load too
+    const isLoaded = (requests + connections) * 1000 >= loadPerSecondMin * elapsedMs;
+    const isBusy = utilisation >= busyFrom && isLoaded;
+    if (isBusy && loopDelayMs > this.limits.waitMaxMs) {
+      const share = 1 - (aimShare * this.limits.waitMaxMs) / loopDelayMs;
+      this.letGo(Math.min(Math.max(share, shedShare.least), shedShare.most), nowMs);
+    }
+    this.crowded = isBusy && loopDelayMs > this.limits.comeMaxMs ? this.crowded + 1 : 0;
+    this.saturated = isLoaded && utilisation >= saturatedFrom ? this.saturated + 1 : 0;
+    if (this.crowded >= crowdedSteps || this.saturated >= saturatedSteps) this.admitNobodyNew();
+    else if (!isBusy || (this.saturated === 0 && loopDelayMs < this.limits.comeMaxMs / 2))
+      this.makeRoom(roomIn(figures));
     this.hangUp(isBusy ? Math.ceil(requests * hangUpShare) : hangUpsWhenIdle);
   }
 
@@ -101,13 +126,21 @@ export class LineShedder<L extends Line> {
       line.pause();
       this.toHangUp.push(line);
     }
-    this.readMax = this.lines.size - (this.toHangUp.length - this.hungUp);
+  }
+
+  /** A proxy spreads what it is asked for by itself: refused, it would take this process for a dead one. */
+  private admitNobodyNew(): void {
+    if (this.limits.comeMaxMs === Number.POSITIVE_INFINITY || this.proxies() > 0) return;
+    this.readMax = Math.min(this.readMax, this.readCount);
   }
 
   private makeRoom(count: number): void {
     this.readMax += count;
-    const read = this.lines.size - (this.toHangUp.length - this.hungUp);
-    if (this.readMax - read > roomMax) this.readMax = Number.POSITIVE_INFINITY;
+    if (this.readMax - this.readCount > roomMax) this.readMax = Number.POSITIVE_INFINITY;
+  }
+
+  private get readCount(): number {
+    return this.lines.size - (this.toHangUp.length - this.hungUp);
   }
 
   private hangUp(count: number): void {
@@ -119,4 +152,8 @@ export class LineShedder<L extends Line> {
     this.toHangUp.length = 0;
     this.hungUp = 0;
   }
+}
+
+function roomIn({ elapsedMs, utilisation, requests }: LineFigures): number {
+  return Math.ceil(requests * roomShare + (elapsedMs * (1 - utilisation)) / connectionCostMs);
 }

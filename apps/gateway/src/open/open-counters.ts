@@ -6,6 +6,7 @@ export const openResults = [
   'sponsor_limit',
   'taken',
   'expired',
+  'uncertain',
   'overloaded',
   'queue_unavailable',
 ] as const;

@@ -182,11 +182,8 @@ describe('opening a packet', () => {
     const ticket = signed('ticket', { packetId: freshPacketId(), atMs: Date.now() - 5000 });
     rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'uncertain' }));
     const retired = await open({ ticket });
-    expect([retired.status, retired.body.code, retired.headers.get('retry-after')]).toEqual([
-      503,
-      'dependency_unavailable',
-      '30',
-    ]);
+    expect([retired.status, retired.body.code]).toEqual([503, 'dependency_unavailable']);
+    expect(Number(retired.headers.get('retry-after'))).toBeGreaterThanOrEqual(30);
     // the ledger does not know of it yet
     rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'open' }));
     await rig.client.set(keys.stamp, 'another server');
@@ -201,10 +198,13 @@ describe('opening a packet', () => {
     const packetId = freshPacketId();
     const ticket = signed('ticket', { eventId: 77, packetId });
     const receipt = signed('receipt', { eventId: 77, packetId });
-    rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'open' }));
-    for (const body of [{ ticket }, { ticket, receipt }]) {
-      const answer = await open(body);
-      expect([answer.status, answer.body.code]).toEqual([503, 'dependency_unavailable']);
+    for (const status of ['open', 'uncertain']) {
+      rig.allocation.answer((_request, response) => sendJson(response, 200, { status }));
+      for (const body of [{ ticket }, { ticket, receipt }]) {
+        const answer = await open(body);
+        expect([answer.status, answer.body.code]).toEqual([503, 'dependency_unavailable']);
+        expect(answer.headers.get('retry-after')).toBe('1');
+      }
     }
     rig.allocation.answer((_request, response) => sendJson(response, 200, { status: 'expired' }));
     expect((await open({ ticket, receipt })).body.code).toBe('ticket_expired');

@@ -54,8 +54,17 @@ interface Recall {
   readonly isOpenFinal: boolean;
 }
 
-/** What only the event's settlement decides is not asked for every second. */
-const uncertainRetryAfterMs = 30_000;
+/** What only the event's settlement decides is not asked for every second, nor by all at once. */
+const uncertainRetryAfterMs = { least: 30_000, spread: 30_000 };
+
+function uncertain(): ProblemError {
+  const { least, spread } = uncertainRetryAfterMs;
+  return new ProblemError(
+    'dependency_unavailable',
+    'the store that knew of opens of this packet was replaced: whether it was opened in time is certain once the event is settled',
+    { retryAfterMs: least + Math.round(Math.random() * spread) },
+  );
+}
 
 /** Opens: verified here, made durable in a lane, decided by allocation. */
 export class OpensService {
@@ -114,16 +123,14 @@ export class OpensService {
       counters.results.pending += 1;
       return answers.pending(ticket, status.acceptedAtMs);
     }
-    // nobody but the holder of a receipt, if there is one, knows whether it was opened in time (invariants 6 and 7)
-    if (status.status === 'uncertain')
-      throw new ProblemError(
-        'dependency_unavailable',
-        'the store that knew of opens of this packet was replaced: whether it was opened in time is certain once the event is settled',
-        { retryAfterMs: uncertainRetryAfterMs },
-      );
     // its event lives, and this process does not know it: a store that came back empty, a snapshot of another version
-    if (status.status === 'open' && !isOpenFinal)
+    if ((status.status === 'open' || status.status === 'uncertain') && !isOpenFinal)
       throw new ProblemError('dependency_unavailable', 'the event of this ticket is not known here yet');
+    // nobody but the holder of a receipt, if there is one, knows whether it was opened in time (invariants 6 and 7)
+    if (status.status === 'uncertain') {
+      counters.results.uncertain += 1;
+      throw uncertain();
+    }
     const denial = denialOf(status.status);
     counters.results[denial] += 1;
     throw problemOfDenial(denial);

@@ -58,7 +58,7 @@ function describeDoor(metrics: PlainMetrics, { doorkeeper, sessions }: GatewayPa
   metrics.gauge('hongbao_sessions_cached', 'verified sessions in memory', () => sessions.cachedCount);
 }
 
-function describeAdmission(metrics: PlainMetrics, { local, gate, lines }: GatewayParts): void {
+function describeAdmission(metrics: PlainMetrics, { local, gate, lines, frontDoor }: GatewayParts): void {
   metrics.gauge(
     'hongbao_admission_level',
     'how far this process has stepped back by itself: classes refused, and the part of the next one that is',
@@ -78,6 +78,12 @@ function describeAdmission(metrics: PlainMetrics, { local, gate, lines }: Gatewa
     'connections that were not read any more because requests waited too long',
     () => lines.shed,
   );
+  metrics.total(
+    'hongbao_door_shut_total',
+    'times at which nobody listened for new connections for a while, because there were too many',
+    () => frontDoor.shutCount,
+  );
+  metrics.gauge('hongbao_door_shut', '1 while nobody listens for new connections', () => Number(frontDoor.isShut));
   metrics.gauge(
     'hongbao_requests_under_way',
     'requests of the router under way, opens aside',
