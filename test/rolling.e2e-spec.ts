@@ -7,7 +7,7 @@ import { steadyPlan } from './support/plans.ts';
 
 let night: Night;
 beforeAll(async () => {
-  night = await Night.start({ gateways: 2 });
+  night = await Night.start({ gateways: 2, env: { LOCAL_ADMISSION: 'on' } });
 });
 afterAll(() => night.stop());
 

@@ -251,6 +251,7 @@ async function optionsOf(parts: Parts, ring: string) {
     env: {
       LOG_LEVEL: 'warn',
       TIER_CONTROL: 'off',
+      LOCAL_ADMISSION: 'off',
       TICKET_KEYS: ring,
       SESSION_SECRET: sessionSecret,
       SESSION_JWKS_URL: `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/jwks.json`,

@@ -224,7 +224,7 @@ describe('the limits of one address', () => {
 describe('the front door of a gateway that has as many connections as it can take', () => {
   // Proves that it is shut for those who come alone, that it opens again, and that a stop while it is shut ends as any other.
   it('is shut for those who come, answers those who are there, and drains all the same', async () => {
-    const rig = await GatewayRig.start({ LOCAL_ADMISSION: 'off' });
+    const rig = await GatewayRig.start();
     await rig.publish(testEvent());
     const { frontDoor } = rig.parts;
     const token = await rig.session('inside');

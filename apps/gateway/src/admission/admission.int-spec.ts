@@ -18,7 +18,7 @@ describe('a gateway that has stepped back by itself', () => {
   let rig: GatewayRig;
   let alice: string;
   beforeAll(async () => {
-    rig = await GatewayRig.start({ OPENS_IN_FLIGHT_MAX: '10', OPEN_REPLY_WAIT_MS: '5000' });
+    rig = await GatewayRig.start({ LOCAL_ADMISSION: 'on', OPENS_IN_FLIGHT_MAX: '10', OPEN_REPLY_WAIT_MS: '5000' });
     await rig.publish(testEvent());
     rig.consume([0, 1], (items) => Promise.resolve(items.map(() => credited)));
     rig.share.answer((_request, response) => sendJson(response, 200, { status: 'empty' }));
