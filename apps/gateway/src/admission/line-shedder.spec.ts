@@ -113,10 +113,6 @@ describe('connections of a process that is asked for too much', () => {
     for (const figures of [others, soon])
       expect(maxOf(linesOf(1000), figures, figures, figures)).toBe(Number.POSITIVE_INFINITY);
     expect(maxOf(linesOf(1000, { no: -1 }), late, late, late)).toBe(Number.POSITIVE_INFINITY);
-    const saturated = { ...late, loopDelayMs: 60 };
-    const nine = Array.from({ length: 9 }, () => saturated);
-    expect(maxOf(linesOf(1000), ...nine)).toBe(Number.POSITIVE_INFINITY);
-    expect(maxOf(linesOf(1000), ...nine, saturated)).toBe(1000);
     const accepting = { ...behind, requests: 10, connections: 100 };
     expect(maxOf(linesOf(1000), accepting, accepting)).toBe(1000);
     const money = new LineShedder(linesOf(1000), { waitMaxMs: never, comeMaxMs: never });

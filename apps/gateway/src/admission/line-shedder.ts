@@ -33,12 +33,6 @@ const hangUpShare = 0.05;
 const hangUpsWhenIdle = 100;
 /** Requests wait too long for anybody new to come in for so many steps in a row: one pause is none of the clients' doing. */
 const crowdedSteps = 2;
-/**
- * The timers' delay tells nothing of requests that wait in sockets while the loop is cut short for the sake of the timers (LoopBreath). A
- * process that has not been idle for a second has more to do than it can; one that paces its clients stays below.
- */
-const saturatedFrom = 0.98;
-const saturatedSteps = 10;
 /** Each step there may be so many more: for each request, and in the time that is left. */
 const roomShare = 0.1;
 const connectionCostMs = 0.3;
@@ -78,8 +72,6 @@ export class LineShedder<L extends Line> {
   private readMax = Number.POSITIVE_INFINITY;
   /** Steps in a row in which nobody new should have come in. */
   private crowded = 0;
-  /** Steps in a row without idle time. */
-  private saturated = 0;
 
   constructor(
     private readonly lines: ReadonlyMap<L, LineVisitor>,
@@ -111,10 +103,8 @@ export class LineShedder<L extends Line> {
       this.letGo(Math.min(Math.max(share, shedShare.least), shedShare.most), nowMs);
     }
     this.crowded = isBusy && loopDelayMs > this.limits.comeMaxMs ? this.crowded + 1 : 0;
-    this.saturated = isLoaded && utilisation >= saturatedFrom ? this.saturated + 1 : 0;
-    if (this.crowded >= crowdedSteps || this.saturated >= saturatedSteps) this.admitNobodyNew();
-    else if (!isBusy || (this.saturated === 0 && loopDelayMs < this.limits.comeMaxMs / 2))
-      this.makeRoom(roomIn(figures));
+    if (this.crowded >= crowdedSteps) this.admitNobodyNew();
+    else if (!isBusy || loopDelayMs < this.limits.comeMaxMs / 2) this.makeRoom(roomIn(figures));
     this.hangUp(isBusy ? Math.ceil(requests * hangUpShare) : hangUpsWhenIdle);
   }
 
