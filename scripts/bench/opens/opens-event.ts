@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventPlanInput, OpsEvent } from '#libs/contracts';
 import { exchangeStock } from '#libs/redis';
 import type { BenchSystem } from './bench-system.ts';
+import { usualPool } from './usual-pool.ts';
 import { packetsNeeded, sponsorsPerUser, type TakenBlock } from './workload.ts';
 
 const hourMs = 3_600_000;
@@ -15,7 +16,6 @@ const outAtOnce: [number, number][] = [
   [0.001, 1],
   [1, 1],
 ];
-const meanFen = 100;
 /** Blocks are whole, and lanes do not get quite the same. */
 const spareShare = 0.15;
 const packetsMin = 2048;
@@ -67,16 +67,7 @@ function planOf(users: number, nowMs: number): EventPlanInput {
         durationMs: waveMs,
         pools: wantedOf(users).map((wanted, no) => {
           const packetCount = Math.max(packetsMin, Math.ceil(wanted * (1 + spareShare)));
-          return {
-            sponsorId: sponsorIds[no]!,
-            packetCount,
-            budgetFen: packetCount * meanFen,
-            minFen: 1,
-            maxFen: 5 * meanFen,
-            sharePortions: 3,
-            shareBudgetFen: packetCount * 30,
-            releaseCurve: outAtOnce,
-          };
+          return { sponsorId: sponsorIds[no]!, ...usualPool(packetCount), releaseCurve: outAtOnce };
         }),
       },
     ],

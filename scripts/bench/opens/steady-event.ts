@@ -1,9 +1,9 @@
 import type { EventPlanInput } from '#libs/contracts';
 import type { BenchSystem } from './bench-system.ts';
 import { untilLive } from './opens-event.ts';
+import { usualPool } from './usual-pool.ts';
 
 const lastsMs = 1_200_000;
-const meanFen = 100;
 
 export interface SteadyEvent {
   readonly title: string;
@@ -29,15 +29,7 @@ export async function makeSteadyEvent(system: BenchSystem, wanted: SteadyEvent):
   const startsAt = new Date(nowMs).toISOString();
   const sponsors = Array.from({ length: sponsorCount }, (_, no) => ({ id: `sponsor-${no}`, name: `Sponsor ${no}` }));
   const packetCount = Math.round((packetsPerSecond / sponsorCount) * (lastsMs / 1000));
-  const pool = {
-    packetCount,
-    budgetFen: packetCount * meanFen,
-    minFen: 1,
-    maxFen: 5 * meanFen,
-    sharePortions: 3,
-    shareBudgetFen: packetCount * 30,
-    releaseCurve: 'even',
-  } as const;
+  const pool = { ...usualPool(packetCount), releaseCurve: 'even' } as const;
   const plan: EventPlanInput = {
     title,
     startsAt,

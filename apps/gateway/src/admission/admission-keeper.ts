@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type LocalAdmission, ReplyMean } from '#libs/degradation';
+import type { LocalAdmission } from '#libs/degradation';
 import type { LoopWatch } from '#libs/runtime';
 import type { Doorkeeper } from '../abuse/doorkeeper.ts';
 import type { FrontDoor } from '../front-door.ts';
@@ -26,7 +26,6 @@ export interface AdmissionKeeperParts {
 
 /** Feeds the level with what this process measures. */
 export class AdmissionKeeper {
-  private readonly replies = new ReplyMean();
   private before: Record<string, number> = {};
   private enteredBefore = 0;
   /** Store-clock milliseconds since which this process has stepped back; undefined: it has not. */
@@ -36,7 +35,7 @@ export class AdmissionKeeper {
 
   /** Each `admissionStepMs`. */
   step(): void {
-    const { isOn, admission, watch, opens, opensInFlightMax, time, lines, door } = this.parts;
+    const { isOn, admission, watch, gate, opens, opensInFlightMax, time, lines, door } = this.parts;
     if (!isOn) return;
     const loop = watch.take();
     const requests = this.takeRequests();
@@ -44,7 +43,7 @@ export class AdmissionKeeper {
       ...loop,
       requests,
       inFlightShare: opens.inFlight / opensInFlightMax,
-      replyMs: this.meanReplyMs(),
+      replyMs: gate.replies.step(),
     });
     const all = Object.values(requests).reduce((sum, count) => sum + count, 0);
     lines.step({ ...loop, requests: all, connections: this.takeConnections(), nowMs: performance.now() });
@@ -66,11 +65,5 @@ export class AdmissionKeeper {
     const since = Object.entries(totals).map(([name, total]) => [name, total - (this.before[name] ?? 0)]);
     this.before = totals;
     return Object.fromEntries(since);
-  }
-
-  private meanReplyMs(): number | undefined {
-    const { count, sumMs } = this.parts.gate.takeReplies();
-    this.replies.add(sumMs, count);
-    return this.replies.step();
   }
 }

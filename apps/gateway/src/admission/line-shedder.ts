@@ -68,7 +68,7 @@ export class LineShedder<L extends Line> {
   shed = 0;
   private readonly toHangUp: L[] = [];
   private hungUp = 0;
-  /** Connections that may be read; infinite unless some were let go of lately. */
+  /** Connections that may be read; infinite unless requests waited too long lately. */
   private readMax = Number.POSITIVE_INFINITY;
   /** Steps in a row in which nobody new should have come in. */
   private crowded = 0;
@@ -81,7 +81,7 @@ export class LineShedder<L extends Line> {
     private readonly random: () => number = Math.random,
   ) {}
 
-  /** So many connections may there be: more are closed as they come, before anything is done for them. */
+  /** So many connections may there be; while there are as many nobody new is to come in (see DoorLatch). */
   get connectionsMax(): number {
     return this.readMax + this.toHangUp.length - this.hungUp;
   }
@@ -120,7 +120,7 @@ export class LineShedder<L extends Line> {
 
   /** A proxy spreads what it is asked for by itself: refused, it would take this process for a dead one. */
   private admitNobodyNew(): void {
-    if (this.limits.comeMaxMs === Number.POSITIVE_INFINITY || this.proxies() > 0) return;
+    if (this.proxies() > 0) return;
     this.readMax = Math.min(this.readMax, this.readCount);
   }
 

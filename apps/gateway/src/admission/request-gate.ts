@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { problemOf } from '#libs/contracts';
-import { type LocalAdmission, ofEachClass, type ShedClass } from '#libs/degradation';
+import { type LocalAdmission, ofEachClass, ReplyMean, type ShedClass } from '#libs/degradation';
 import { priorityAt } from '#libs/domain';
 import { type PreparedAnswer, prepareProblem, sendPrepared } from '../process/raw-answer.ts';
 import type { StoreTime } from '../process/store-time.ts';
@@ -33,9 +33,9 @@ export class RequestGate {
   /** Totals since the start, by class; shakes that pass the router are not among them. */
   readonly came = ofEachClass(0);
   readonly refused = ofEachClass(0);
+  /** What opens took until they had an outcome. */
+  readonly replies = new ReplyMean();
   othersUnderWay = 0;
-  private replyCount = 0;
-  private replySumMs = 0;
   private nextRefusal = 0;
 
   constructor(private readonly parts: RequestGateParts) {}
@@ -55,22 +55,9 @@ export class RequestGate {
     if (importance !== 'open') this.othersUnderWay += 1;
     whenOver(response, () => {
       if (importance !== 'open') this.othersUnderWay -= 1;
-      else if (response.statusCode === 200) this.countReply(performance.now() - enteredAtMs);
+      else if (response.statusCode === 200) this.replies.add(performance.now() - enteredAtMs);
     });
     return true;
-  }
-
-  /** The opens that had an outcome since the last call, and how long they took together. */
-  takeReplies(): { readonly count: number; readonly sumMs: number } {
-    const replies = { count: this.replyCount, sumMs: this.replySumMs };
-    this.replyCount = 0;
-    this.replySumMs = 0;
-    return replies;
-  }
-
-  private countReply(tookMs: number): void {
-    this.replyCount += 1;
-    this.replySumMs += tookMs;
   }
 
   private hasRoom(importance: ShedClass): boolean {
