@@ -17,6 +17,7 @@ import {
 import { InternalClient, type Logger, LoopWatch } from '#libs/runtime';
 import { Doorkeeper } from './abuse/doorkeeper.ts';
 import { AdmissionKeeper } from './admission/admission-keeper.ts';
+import { lineLimitsOf } from './admission/line-limits.ts';
 import { LineShedder } from './admission/line-shedder.ts';
 import { LoopBreath } from './admission/loop-breath.ts';
 import { RequestGate } from './admission/request-gate.ts';
@@ -64,17 +65,6 @@ const othersUnderWayMax =
   shareReadLink.callsMax +
   feedLink.callsMax +
   ownAnswersMax;
-
-/**
- * An open is read, queued and answered, three waits, so where opens are among the requests one wait is a third of the time in which an open is
- * answered at once. Where there are only shakes nobody is let go of: those who have waited for too long go by themselves, and as long as
- * nobody comes in their place those who stay are answered in time. Nobody who brings a ticket is kept out of a process that takes no shakes.
- */
-const lineLimits = {
-  all: { waitMaxMs: 300, comeMaxMs: 250 },
-  shake: { waitMaxMs: Number.POSITIVE_INFINITY, comeMaxMs: 250 },
-  money: { waitMaxMs: Number.POSITIVE_INFINITY, comeMaxMs: Number.POSITIVE_INFINITY },
-} as const;
 
 /** Changes are pushed; a push that was lost is made up for within this. Each gateway's polls are part of what a shake costs in Redis. */
 const degradationPollMs = 5000;
@@ -147,7 +137,7 @@ function admissionParts(config: GatewayConfig, time: StoreTime, logger: Logger) 
   const sessions = new SessionVerifier(config);
   const doorkeeper = new Doorkeeper(config, (authorization) => sessions.knows(authorization));
   const local = new LocalAdmission();
-  const lines = new LineShedder(doorkeeper.visitors, lineLimits[config.GATEWAY_ROLE], () => doorkeeper.proxyCount);
+  const lines = new LineShedder(doorkeeper.visitors, lineLimitsOf[config.GATEWAY_ROLE], () => doorkeeper.proxyCount);
   const gate = new RequestGate({ admission: local, sessions, time, othersUnderWayMax, lines });
   const onDoorFailed = (err: Error): void =>
     logger.error({ err }, 'nobody can connect: the gateway cannot listen again, and goes on trying');

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { ReadyProbe } from './ready-probe.ts';
 
 /** A timer this often shows whether the event loop is late. */
 const beatMs = 20;
@@ -7,8 +8,14 @@ export interface LoopFigures {
   readonly elapsedMs: number;
   /** Share of that time in which the event loop was busy, 0 to 1. */
   readonly utilisation: number;
-  /** The longest that a timer was late in that time, or is overdue by now. */
+  /** The longest that a timer was late in that time, or is overdue by now, or that anything ready waits by now. */
   readonly loopDelayMs: number;
+  /** How late a timer is by now. */
+  readonly overdueMs: number;
+  /** What a request waits in its socket until it is read. */
+  readonly readWaitMs: number;
+  /** Since when that is known: it does not show yet what was done later (monotonic milliseconds). */
+  readonly readWaitSinceMs: number;
 }
 
 /**
@@ -21,16 +28,21 @@ export class LoopWatch {
   private takenAtMs = 0;
   private longestMs = 0;
   private busyBefore = performance.eventLoopUtilization();
+  private probe: ReadyProbe | undefined;
 
   start(): void {
     this.beatAtMs = performance.now();
     this.takenAtMs = this.beatAtMs;
     this.busyBefore = performance.eventLoopUtilization();
     this.timer = setInterval(() => this.beat(), beatMs).unref();
+    this.openProbe();
   }
 
   stop(): void {
     clearInterval(this.timer);
+    this.timer = undefined;
+    this.probe?.close();
+    this.probe = undefined;
   }
 
   /** How late the next beat is by now. */
@@ -43,19 +55,37 @@ export class LoopWatch {
     const nowMs = performance.now();
     const busy = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(busy, this.busyBefore);
+    const read = this.probe?.wait() ?? { waitMs: 0, sinceMs: nowMs };
+    const overdueMs = this.overdueMs();
     const figures = {
       elapsedMs: nowMs - this.takenAtMs,
       utilisation: utilization,
-      loopDelayMs: Math.max(this.longestMs, this.overdueMs()),
+      loopDelayMs: Math.max(this.longestMs, overdueMs, read.waitMs),
+      overdueMs,
+      readWaitMs: read.waitMs,
+      readWaitSinceMs: read.sinceMs,
     };
+    this.probe?.send();
     this.busyBefore = busy;
     this.takenAtMs = nowMs;
     this.longestMs = 0;
     return figures;
   }
 
+  /** Without it timers alone tell. */
+  private openProbe(): void {
+    ReadyProbe.open().then(
+      (probe) => {
+        if (this.timer === undefined) probe.close();
+        else this.probe = probe;
+      },
+      () => undefined,
+    );
+  }
+
   private beat(): void {
     this.longestMs = Math.max(this.longestMs, this.overdueMs());
     this.beatAtMs = performance.now();
+    this.probe?.send();
   }
 }

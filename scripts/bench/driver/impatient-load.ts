@@ -28,7 +28,7 @@ export async function loadByImpatience(
   await connectAll(plan, lines);
   onPhase('started');
   const startMs = performance.now();
-  const phones = new ImpatientPhones(plan.phones, plan.patienceMs, plan.steps, startMs);
+  const phones = new ImpatientPhones(plan.phones, plan.spares, plan.patienceMs, plan.steps, startMs);
   lines.phones = phones;
   const schedule = new Schedule(plan, phones, lines, startMs, () => onPhase('measuring'));
   await spin(() => {
@@ -47,7 +47,7 @@ export async function loadByImpatience(
 /** Has every phone shake a few times, as fast as the answers come: it is connected, its session is known, and code is warm. */
 async function connectAll({ phones: count }: ImpatientPlan, lines: PhoneLines): Promise<void> {
   const order = { ms: connectMaxMs, atOnce: connectAtOnce };
-  const phones = new ImpatientPhones(count, connectMaxMs, [order], performance.now());
+  const phones = new ImpatientPhones(count, 0, connectMaxMs, [order], performance.now());
   lines.phones = phones;
   await spin(() => {
     const nowMs = performance.now();
@@ -124,7 +124,7 @@ class PhoneLines {
     private readonly plan: ImpatientPlan,
     private readonly requests: Requests,
   ) {
-    this.sockets = Array.from({ length: plan.phones });
+    this.sockets = Array.from({ length: plan.phones + plan.spares });
   }
 
   send(phone: number): void {
@@ -181,7 +181,7 @@ class PhoneLines {
       return;
     }
     if (kept !== undefined) this.kept.delete(phone);
-    if (closesAfter(bytes, bounds.bodyAt)) this.drop(phone);
+    if (closesAfter(bytes, bounds.bodyAt) || this.phones!.isSpare(phone)) this.drop(phone);
     if (this.phones!.isWaiting(phone)) this.ended(phone, endOf(bytes, bounds.bodyAt));
   }
 

@@ -2,15 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { ImpatientPhones } from './impatient-phones.ts';
 
 const patienceMs = 2000;
-const phonesOf = (count: number, steps = [{ ms: 10_000, load: 1 }]) => new ImpatientPhones(count, patienceMs, steps, 0);
+const phonesOf = (count: number, steps = [{ ms: 10_000, load: 1 }], spares = 0) =>
+  new ImpatientPhones(count, spares, patienceMs, steps, 0);
 
 describe('phones that obey nobody', () => {
-  it('take turns: who has been idle longest shakes next', () => {
-    const phones = phonesOf(3);
+  // Proves that those who are answered do not shake more often because others wait.
+  it('shake in turn; in the place of one who waits somebody else comes for once, if there is anybody', () => {
+    const phones = phonesOf(2, undefined, 1);
     expect([phones.take(1, 1), phones.take(2, 2)]).toEqual([0, 1]);
     phones.end(1, 'decided', 3);
-    phones.end(0, 'rested', 4);
-    expect([phones.take(5, 5), phones.take(6, 6), phones.take(7, 7)]).toEqual([2, 1, 0]);
+    expect([phones.take(4, 4), phones.take(5, 5), phones.take(6, 6)]).toEqual([2, 1, undefined]);
+    expect([phones.isSpare(1), phones.isSpare(2)]).toEqual([false, true]);
+    phones.end(2, 'rested', 7);
+    phones.end(1, 'rested', 7);
+    expect([phones.take(8, 8), phones.take(9, 9)]).toEqual([1, 2]);
   });
 
   it('give up after their patience, counted from when the shake was due, and are idle again', () => {
@@ -50,8 +55,8 @@ describe('phones that obey nobody', () => {
     ]);
     const ends = ['decided', 'rested', 'refused', 'cutOff'] as const;
     ends.forEach((how, at) => {
-      phones.take(at * 100 + 50, at * 100 + 60);
-      phones.end(at, how, at * 100 + 90);
+      const phone = phones.take(at * 100 + 50, at * 100 + 60)!;
+      phones.end(phone, how, at * 100 + 90);
     });
     phones.take(450, 450);
     const { periods, steps } = phones.summary(1000);

@@ -7,8 +7,10 @@ export type ShakeEnd = 'decided' | 'rested' | 'refused' | 'cutOff' | 'gaveUp';
 const noShake = -1;
 
 /**
- * Who shakes next, who is waiting, and what became of every shake. Phones take turns: the one that has been idle longest is next. Times
- * are monotonic milliseconds.
+ * Who shakes next, who is waiting, and what became of every shake. Phones shake in turn, round and round. In the place of one that is still
+ * waiting when it is his turn shakes somebody else, who comes for this once: in a crowd nobody shakes more often because others wait. (When the
+ * next idle one shook instead, those who were answered had the turns of all who waited.) The first `phones` are those who stay, the `spares`
+ * after them those who come once. Times are monotonic milliseconds.
  */
 export class ImpatientPhones {
   /** Shakes that were decided or rested. */
@@ -18,22 +20,23 @@ export class ImpatientPhones {
   private readonly stepEndsMs: readonly number[];
   /** Of each phone, when the shake under way was due; `noShake`: it has none. */
   private readonly dueMs: Float64Array;
-  private readonly idle: Int32Array;
-  private idleAt = 0;
-  private idleCount: number;
+  private nextPhone = 0;
+  private readonly stride: number;
+  private nextSpare: number;
   /** Shakes in the order in which they were due; a phone that has had its answer is passed over. */
   private waiting: { readonly phone: number; readonly dueMs: number }[] = [];
   private waitingAt = 0;
 
   constructor(
     private readonly phones: number,
+    private readonly spares: number,
     private readonly patienceMs: number,
     private readonly steps: readonly ImpatientStep[],
     private readonly startMs: number,
   ) {
-    this.dueMs = new Float64Array(phones).fill(noShake);
-    this.idle = Int32Array.from({ length: phones }, (_, phone) => phone);
-    this.idleCount = phones;
+    this.dueMs = new Float64Array(phones + spares).fill(noShake);
+    this.nextSpare = phones;
+    this.stride = strideOf(phones);
     let endMs = startMs;
     this.stepEndsMs = steps.map(({ ms }) => {
       endMs += ms;
@@ -65,18 +68,32 @@ export class ImpatientPhones {
   /** The phone that shakes now what was due then; undefined: there is none, and nobody shakes it. */
   take(dueMs: number, nowMs: number): number | undefined {
     const period = this.periodAt(dueMs);
-    if (this.idleCount === 0 || nowMs - dueMs >= this.patienceMs) {
+    const phone = nowMs - dueMs >= this.patienceMs ? undefined : this.next();
+    if (phone === undefined) {
       period.unsent += 1;
       return undefined;
     }
-    const phone = this.idle[this.idleAt]!;
-    this.idleAt = (this.idleAt + 1) % this.phones;
-    this.idleCount -= 1;
     this.dueMs[phone] = dueMs;
     this.waiting.push({ phone, dueMs });
     period.sent += 1;
     this.stepResults[this.stepAt(dueMs)]!.lags.push(nowMs - dueMs);
     return phone;
+  }
+
+  /** Undefined: whose turn it is waits, and so do all who could come in his place. */
+  private next(): number | undefined {
+    const phone = this.nextPhone;
+    this.nextPhone = (phone + this.stride) % this.phones;
+    if (!this.isWaiting(phone)) return phone;
+    if (this.spares === 0) return undefined;
+    const spare = this.nextSpare;
+    this.nextSpare = spare + 1 < this.phones + this.spares ? spare + 1 : this.phones;
+    return this.isWaiting(spare) ? undefined : spare;
+  }
+
+  /** It comes for one shake. */
+  isSpare(phone: number): boolean {
+    return phone >= this.phones;
   }
 
   /** The shake of this phone needs a new connection. */
@@ -97,8 +114,6 @@ export class ImpatientPhones {
       this.stepResults[this.stepAt(dueMs)]!.latencies.push(nowMs - dueMs);
     }
     this.dueMs[phone] = noShake;
-    this.idle[(this.idleAt + this.idleCount) % this.phones] = phone;
-    this.idleCount += 1;
   }
 
   /** A phone whose patience is over; its shake has ended. */
@@ -120,7 +135,7 @@ export class ImpatientPhones {
 
   /** What is known at the end. Those who still wait have given up. */
   summary(nowMs: number): { periods: ShakesPeriod[]; steps: ImpatientStepResult[] } {
-    for (let phone = 0; phone < this.phones; phone++) if (this.isWaiting(phone)) this.end(phone, 'gaveUp', nowMs);
+    for (let phone = 0; phone < this.dueMs.length; phone++) if (this.isWaiting(phone)) this.end(phone, 'gaveUp', nowMs);
     const steps = this.stepResults.map(({ latencies, lags }, step) => ({
       fromMs: (step === 0 ? this.startMs : this.stepEndMs(step - 1)) - this.startMs,
       untilMs: Math.min(this.stepEndMs(step), nowMs) - this.startMs,
@@ -136,6 +151,17 @@ export class ImpatientPhones {
     while (this.periods.length <= at) this.periods.push(emptyPeriod());
     return this.periods[at]!;
   }
+}
+
+/** Goes through all of them in another order than that in which they came: whoever treats early comers apart must not meet them all at once. */
+function strideOf(count: number): number {
+  let stride = Math.max(1, Math.round(count * 0.618));
+  while (divisorOf(stride, count) > 1) stride += 1;
+  return stride;
+}
+
+function divisorOf(a: number, b: number): number {
+  return b === 0 ? a : divisorOf(b, a % b);
 }
 
 export const emptyPeriod = (): ShakesPeriod => ({

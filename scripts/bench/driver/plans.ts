@@ -144,6 +144,8 @@ export interface ImpatientPlan {
   /** One phone for each of the first so many sessions in it. */
   readonly tokensFile: string;
   readonly phones: number;
+  /** Phones that come for one shake in the place of one that is still waiting when it is his turn. */
+  readonly spares: number;
   /** Counted from when the shake was due; then the connection is closed, and the phone's next shake comes over a new one. */
   readonly patienceMs: number;
   /** What the loads are multiples of; absent: the capacity that was measured. */

@@ -99,7 +99,7 @@ function reportOf(rules: ModeRules, measured: Measured, unprotected: Measured): 
       coreShare: run.setup.isSplit ? coreShares.split : coreShares.together,
       opensPerSecond,
       readsPerSecond,
-      phones: run.setup.isSplit ? phones.split : phones.together,
+      phones,
       patienceMs,
       protected: figuresOf(measured),
       unprotected: figuresOf(unprotected),

@@ -28,6 +28,7 @@ import {
   patienceMs,
   phones,
   readsPerSecond,
+  spares,
   stepsOf,
 } from './settings.ts';
 import { type Look, Watcher } from './watcher.ts';
@@ -62,7 +63,6 @@ export async function runOverload(stage: OverloadStage, setup: Setup, perSecond?
 
 class OverloadedSystem {
   private readonly afterSeconds: number;
-  private readonly phones: number;
   private tokensFile = '';
   private eventId = 0;
 
@@ -72,7 +72,6 @@ class OverloadedSystem {
     private readonly system: BenchSystem,
     private readonly perSecond: number | undefined,
   ) {
-    this.phones = setup.isSplit ? phones.split : phones.together;
     this.afterSeconds = setup.hasAdmission ? backSecondsMax : afterSecondsUnprotected;
   }
 
@@ -110,7 +109,7 @@ class OverloadedSystem {
     this.eventId = Number(await makeSteadyEvent(this.system, usualSteadyEvent));
     this.tokensFile = join(context.dir, `tokens-${nameOf(this.setup)}.txt`);
     const tokens = new TokenMaker(this.system.secrets.SESSION_SECRET, 'phones', Math.floor(Date.now() / 1000));
-    await tokens.writeFile(this.tokensFile, this.phones);
+    await tokens.writeFile(this.tokensFile, phones + spares);
   }
 
   private async prepareOpens() {
@@ -161,7 +160,8 @@ class OverloadedSystem {
       port,
       eventId,
       tokensFile,
-      phones: this.phones,
+      phones,
+      spares,
       patienceMs,
       steps: orders,
       ...base,

@@ -2,6 +2,8 @@ import type { ImpatientStep } from '../driver/plans.ts';
 
 /** What the suite `overload` measures with; the quick variant is for development. */
 export interface OverloadSettings {
+  /** With its part of a core the process takes a while until its code is warm: a capacity that is measured before is half of what it is. */
+  readonly warmSeconds: number;
   readonly capacitySeconds: number;
   readonly stepSeconds: number;
   /** Between the first overload and the peak: the process has to be itself again, or its reaction to the peak would not be seen. */
@@ -11,12 +13,14 @@ export interface OverloadSettings {
 }
 
 export const fullSettings: OverloadSettings = {
+  warmSeconds: 12,
   capacitySeconds: 5,
   stepSeconds: 6,
   calmSeconds: 30,
   peakSeconds: 10,
 };
 export const quickSettings: OverloadSettings = {
+  warmSeconds: 10,
   capacitySeconds: 3,
   stepSeconds: 4,
   calmSeconds: 20,
@@ -32,15 +36,14 @@ export const opensPerSecond = 200;
 export const readsPerSecond = 100;
 /** Whoever waits longer has gone. */
 export const patienceMs = 2000;
-/**
- * Each with a connection of its own: at most so many shakes are under way, and no more files than a process may have open. A process that does
- * both closes the connections of most of them at once, which the driver has to bear.
- */
-export const phones = { split: 12_000, together: 6000 } as const;
+/** Each with a connection of its own; together with those who come in their place no more files than a process may have open. */
+export const phones = 12_000;
+/** Who come in the place of those who wait: as many as can be refused or wait themselves. */
+export const spares = 4000;
 /** Of opens, and of reads: a phone opens over the connection by which it won. */
 export const besideConnections = 512;
 /** Shakes at once while the capacity is measured: always some to be read, and none that waits so long that the process steps back. */
-export const capacityAtOnce = 150;
+export const capacityAtOnce = 200;
 /** Of an event that paces: phones that obeyed would come this often. */
 export const shakeIntervalMs = 2000;
 /** What the event gives out meanwhile. */
@@ -48,7 +51,7 @@ export const packetsPerSecond = 20;
 
 /** Loads over the capacity. The last is as far as the driver goes. */
 export const loads = { low: 0.5, full: 1, double: 2, triple: 3, highest: 6 } as const;
-export type LoadName = 'hold' | 'capacity' | 'settle' | 'calm' | 'after' | keyof typeof loads;
+export type LoadName = 'hold' | 'warm' | 'capacity' | 'settle' | 'calm' | 'after' | keyof typeof loads;
 
 export interface LoadStep {
   readonly name: LoadName;
@@ -67,13 +70,14 @@ const quietLoad = 0.1;
  * from below the capacity, so that it shows how soon it is noticed.
  */
 export function stepsOf(settings: OverloadSettings, afterSeconds: number): LoadStep[] {
-  const { capacitySeconds, stepSeconds, calmSeconds, peakSeconds } = settings;
+  const { warmSeconds, capacitySeconds, stepSeconds, calmSeconds, peakSeconds } = settings;
   const step = (name: LoadName, load: number, seconds: number): LoadStep => ({
     name,
     order: { ms: seconds * 1000, load },
   });
   return [
     { name: 'hold', order: { ms: holdMs, load: 0 } },
+    { name: 'warm', order: { ms: warmSeconds * 1000, atOnce: capacityAtOnce } },
     { name: 'capacity', order: { ms: capacitySeconds * 1000, atOnce: capacityAtOnce } },
     { name: 'settle', order: { ms: settleMs, load: quietLoad } },
     step('low', loads.low, stepSeconds),

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { GatewayConfig } from '#libs/contracts';
-import { type LineVisitor, newLine } from '../admission/line-shedder.ts';
+import { type LineVisitor, newLine } from '../admission/parked-lines.ts';
 import { AddressBook, type AddressNo } from './address-book.ts';
 import { countedAddressOf, plainAddressOf, TrustedProxies } from './client-address.ts';
 import { newWatch, StillConnections, type Watch } from './still-connections.ts';

@@ -129,26 +129,38 @@ describe('a gateway that has stepped back by itself', () => {
     }
   });
 
-  // Proves that whoever is not read any more is hung up on, and that who asked for more than shakes is still answered.
+  // Proves that whoever is not read any more is hung up on, and that who asked for what matters more than shakes is still answered.
   it('lets go of connections that only shake when requests wait too long', async () => {
     const sessions = await Promise.all(Array.from({ length: 12 }, (_, no) => rig.session(`on-a-line-${no}`)));
     const shakers = await Promise.all(sessions.map(() => RawClient.to(rig)));
     const other = await RawClient.to(rig);
-    const askForWallet = () =>
-      other.socket.write(`GET /v1/me/wallet HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${alice}\r\n\r\n`);
+    // no ticket: it is refused, but it was asked for
+    const askToOpen = () =>
+      other.socket.write(
+        `POST /v1/packets/open HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${alice}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`,
+      );
     for (const [no, shaker] of shakers.entries()) shaker.shake(sessions[no]!);
-    askForWallet();
+    askToOpen();
     await Promise.all([...shakers.map((shaker) => shaker.answers(1)), other.answers(1)]);
     const { lines } = rig.parts;
-    const late = { elapsedMs: 100, utilisation: 1, loopDelayMs: 5000, requests: 1000, connections: 0 };
-    for (let steps = 0; lines.shed === 0 && steps < 300; steps++) lines.step({ ...late, nowMs: performance.now() });
+    const late = { elapsedMs: 100, utilisation: 1, readWaitMs: 5000, overdueMs: 0, requests: 1000, connections: 0 };
+    const startMs = performance.now();
+    // virtual steps: nobody is brought back, and those who were parked are let go of
+    for (let step = 0; step < 50; step++) {
+      const nowMs = startMs + step * 100;
+      lines.step({ ...late, nowMs, readWaitSinceMs: startMs - 1 });
+    }
     expect(lines.shed).toBeGreaterThan(0);
+    for (let step = 50; step < 60; step++) {
+      const nowMs = startMs + step * 100;
+      lines.step({ ...late, nowMs, utilisation: 0.1, readWaitMs: 0, readWaitSinceMs: nowMs });
+    }
     await until(
       'the end of a connection',
       () => shakers.some(({ isClosed }) => isClosed),
       (hasEnded) => hasEnded,
     );
-    askForWallet();
+    askToOpen();
     expect((await other.answers(2)).length).toBe(2);
     expect((await rig.shake(1, alice)).status).toBe(200);
     for (const client of [...shakers, other]) client.socket.destroy();

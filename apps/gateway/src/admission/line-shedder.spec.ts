@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { type Line, type LineFigures, LineShedder, type LineVisitor, newLine } from './line-shedder.ts';
+import { type LineFigures, type LineLimits, LineShedder } from './line-shedder.ts';
+import { type Line, type LineVisitor, newLine } from './parked-lines.ts';
 
-const waitMaxMs = 800;
-const limits = { waitMaxMs, comeMaxMs: 250 };
 const never = Number.POSITIVE_INFINITY;
+const limits: LineLimits = {
+  waitMaxMs: 200,
+  firstReadShare: 0.25,
+  calmMs: 100,
+  againFromMs: 500,
+  calmWithinMs: 2000,
+  sparesOthers: true,
+};
 
 class TestLine implements Line {
   isRead = true;
@@ -14,127 +21,184 @@ class TestLine implements Line {
     return this;
   }
 
+  resume(): this {
+    this.isRead = true;
+    return this;
+  }
+
   destroy(): this {
     this.destroyed = true;
     return this;
   }
 }
 
-function linesOf(count: number, visitor: Partial<LineVisitor> = {}): Map<TestLine, LineVisitor> {
-  return new Map(Array.from({ length: count }, () => [new TestLine(), { ...newLine(), no: 1, ...visitor }]));
+/** A process whose connections that are read ask `perLineMs` each, and its shedder, step by step of 100 ms. */
+class TestProcess {
+  readonly lines = new Map<TestLine, LineVisitor>();
+  readonly shedder: LineShedder<TestLine>;
+  nowMs = 10_000;
+
+  constructor(count: number, visitor: Partial<LineVisitor> = {}, own: Partial<LineLimits> = {}) {
+    for (let no = 0; no < count; no++) this.lines.set(new TestLine(), { ...newLine(), no: 1, ...visitor });
+    const proxies = [...this.lines.values()].filter(({ no }) => no < 0).length;
+    let at = 0;
+    // even, so that a part of the lines is that part exactly
+    const evenly = (): number => (at++ % 100) / 100;
+    this.shedder = new LineShedder(this.lines, { ...limits, ...own }, () => proxies, evenly);
+  }
+
+  /** `readWaitMs` long has waited what was read last; it began just before that. */
+  step(figures: Partial<LineFigures>): void {
+    this.nowMs += 100;
+    const { readWaitMs = 0 } = figures;
+    this.shedder.step({
+      nowMs: this.nowMs,
+      elapsedMs: 100,
+      utilisation: 1,
+      readWaitMs,
+      readWaitSinceMs: this.nowMs - Math.min(readWaitMs, 99),
+      overdueMs: 0,
+      requests: 500,
+      connections: 0,
+      ...figures,
+    });
+    for (const [line] of this.lines) if (line.destroyed) this.lines.delete(line);
+  }
+
+  steps(count: number, figures: Partial<LineFigures>): void {
+    for (let left = count; left > 0; left--) this.step(figures);
+  }
+
+  get readCount(): number {
+    return [...this.lines.keys()].filter(({ isRead }) => isRead).length;
+  }
+
+  /** New connections that may come in. */
+  get room(): number {
+    return this.shedder.connectionsMax - this.lines.size;
+  }
 }
 
-/** Even, so that a part of the lines is that part exactly. */
-function evenly(): () => number {
-  let at = 0;
-  return () => (at++ % 100) / 100;
-}
-
-const late: LineFigures = {
-  nowMs: 1000,
-  elapsedMs: 100,
-  utilisation: 1,
-  loopDelayMs: 1200,
-  requests: 500,
-  connections: 0,
-};
-const readOf = (lines: ReadonlyMap<TestLine, LineVisitor>) => [...lines.keys()].filter(({ isRead }) => isRead).length;
-
-function stepped(lines: Map<TestLine, LineVisitor>, ...figures: LineFigures[]): LineShedder<TestLine> {
-  const proxies = [...lines.values()].filter(({ no }) => no < 0).length;
-  const shedder = new LineShedder(lines, limits, () => proxies, evenly());
-  for (const each of figures) shedder.step(each);
-  return shedder;
-}
+const late = { readWaitMs: 300 };
 
 describe('connections of a process that is asked for too much', () => {
-  it('are let go of, half of them at least, when requests wait too long', () => {
-    const lines = linesOf(1000);
-    // 600 ms are aimed at
-    expect(stepped(lines, late).shed).toBe(500);
-    expect(readOf(lines)).toBe(500);
-    expect(stepped(linesOf(1000), { ...late, loopDelayMs: 2000 }).shed).toBe(700);
-    expect(stepped(linesOf(1000), { ...late, loopDelayMs: 60_000 }).shed).toBe(800);
+  it('are parked, all but a part, when requests wait for too long or the loop finds no end', () => {
+    const process = new TestProcess(1000);
+    process.step({ readWaitMs: 199 });
+    expect(process.readCount).toBe(1000);
+    process.step(late);
+    expect([process.readCount, process.shedder.parkedCount, process.shedder.shed]).toEqual([250, 750, 0]);
+    const other = new TestProcess(1000);
+    other.step({ readWaitMs: 150, overdueMs: 250 });
+    expect(other.readCount).toBe(250);
   });
 
   it.each([
-    ['a wait that is borne', Array.from({ length: 9 }, () => ({ ...late, loopDelayMs: waitMaxMs }))],
-    ['others on the core', Array.from({ length: 9 }, () => ({ ...late, utilisation: 0.5 }))],
-    ['hardly any requests', Array.from({ length: 9 }, () => ({ ...late, requests: 10 }))],
-  ])('are all kept: %s', (_, figures) => expect(stepped(linesOf(100), ...figures).shed).toBe(0));
-
-  it('are kept when they carry others, or when somebody asked for more than shakes lately', () => {
-    const proxies = linesOf(100, { no: -1 });
-    expect(stepped(proxies, late).shed).toBe(0);
-    const lines = linesOf(1);
-    const [line] = lines.keys();
-    const shedder = new LineShedder(lines, limits, undefined, () => 0);
-    shedder.keep(line!, 900);
-    shedder.step(late);
-    expect(line!.isRead).toBe(true);
-    shedder.step({ ...late, nowMs: 61_000 });
-    expect(line!.isRead).toBe(false);
+    ['a wait that is borne', { readWaitMs: 199 }],
+    ['others on the core', { ...late, utilisation: 0.5 }],
+    ['hardly any requests', { ...late, requests: 10 }],
+  ])('are all read: %s', (_, figures) => {
+    const process = new TestProcess(100);
+    process.steps(9, figures);
+    expect([process.readCount, process.room]).toEqual([100, never]);
   });
 
-  // Proves that nobody takes the places of those who were let go of before there is time for a new connection, and that then there is.
-  it('come back as there is room', () => {
-    const lines = linesOf(1000);
-    const shedder = stepped(lines);
-    const step = (figures: LineFigures): void => {
-      shedder.step(figures);
-      for (const [line] of lines) if (line.destroyed) lines.delete(line);
+  it('are spared when they carry others, or when somebody asked for more than shakes lately, where that counts', () => {
+    const proxies = new TestProcess(100, { no: -1 });
+    proxies.step(late);
+    expect(proxies.readCount).toBe(100);
+    const parkAfter = (own: Partial<LineLimits>, waitMs: number) => {
+      const process = new TestProcess(1, {}, { firstReadShare: 0, ...own });
+      process.shedder.keep([...process.lines.keys()][0]!, process.nowMs);
+      process.nowMs += waitMs;
+      process.step(late);
+      return process.readCount;
     };
-    step(late);
-    expect(shedder.connectionsMax).toBe(Number.POSITIVE_INFINITY);
-    const behind = { ...late, loopDelayMs: 300 };
-    step(behind);
-    // 500 that are read, 500 that are not, less the 50 that were hung up on
-    expect(shedder.connectionsMax).toBe(950);
-    step({ ...late, loopDelayMs: 200 });
-    expect(shedder.connectionsMax).toBe(925);
-    const hungUpBy = 25;
-    step({ ...late, utilisation: 0.95, loopDelayMs: 100 });
-    // a tenth of the requests, and what 5 ms of idle time allow
-    const room = 0.1 * late.requests + 17;
-    expect(shedder.connectionsMax).toBe(925 - hungUpBy + room);
-    for (let steps = 0; steps < 100; steps++) step({ ...late, loopDelayMs: 0, utilisation: 0.1 });
-    expect(shedder.connectionsMax).toBe(Number.POSITIVE_INFINITY);
+    expect([parkAfter({}, 0), parkAfter({}, 61_000), parkAfter({ sparesOthers: false }, 0)]).toEqual([1, 0, 0]);
+    // those who are spared are among those who go on being read
+    const process = new TestProcess(1000, {}, { firstReadShare: 0.5 });
+    for (const line of [...process.lines.keys()].slice(0, 250)) process.shedder.keep(line, process.nowMs);
+    process.step(late);
+    expect(process.readCount).toBe(250 + 272);
   });
 
-  // Proves that a process that is late takes care of those who are there first, unless a proxy stands between.
-  it('are no more than there are while requests wait', () => {
-    const behind = { ...late, utilisation: 0.95, loopDelayMs: 300 };
-    const maxOf = (lines: Map<TestLine, LineVisitor>, ...figures: LineFigures[]) =>
-      stepped(lines, ...figures).connectionsMax;
-    expect(maxOf(linesOf(1000), behind)).toBe(Number.POSITIVE_INFINITY);
-    expect(maxOf(linesOf(1000), behind, behind)).toBe(1000);
-    const others = { ...behind, utilisation: 0.5 };
-    const soon = { ...behind, loopDelayMs: 200 };
-    for (const figures of [others, soon])
-      expect(maxOf(linesOf(1000), figures, figures, figures)).toBe(Number.POSITIVE_INFINITY);
-    expect(maxOf(linesOf(1000, { no: -1 }), late, late, late)).toBe(Number.POSITIVE_INFINITY);
-    const accepting = { ...behind, requests: 10, connections: 100 };
-    expect(maxOf(linesOf(1000), accepting, accepting)).toBe(1000);
-    const money = new LineShedder(linesOf(1000), { waitMaxMs: never, comeMaxMs: never });
-    for (let step = 0; step < 3; step++) money.step({ ...late, loopDelayMs: 5000 });
-    expect(money.connectionsMax).toBe(Number.POSITIVE_INFINITY);
-    // a neighbour on the core keeps nobody out for ever
-    const lines = linesOf(1000);
-    const shedder = stepped(lines, behind, behind);
-    for (let step = 0; step < 100; step++) shedder.step({ ...others, loopDelayMs: 5000 });
-    expect(shedder.connectionsMax).toBe(Number.POSITIVE_INFINITY);
+  // Proves that it is found out how many can be read: those who are read ask for so much that not all others can be.
+  it('are brought back as soon as nobody waits, as many as can be answered', () => {
+    const process = new TestProcess(1000);
+    process.steps(50, { readWaitMs: 150 });
+    process.step(late);
+    expect(process.readCount).toBe(250);
+    // half a request of each in a step, and 500 can be answered
+    for (let step = 0; step < 12; step++) process.step({ requests: process.readCount / 2 });
+    expect(process.readCount).toBeGreaterThan(900);
+    expect(process.readCount).toBeLessThan(930);
+    const most = new TestProcess(1000);
+    most.steps(50, { readWaitMs: 150 });
+    most.step(late);
+    // one request of each
+    for (let step = 0; step < 12; step++) most.step({ requests: most.readCount });
+    expect(most.readCount).toBeGreaterThan(450);
+    expect(most.readCount).toBeLessThan(470);
   });
 
-  // Proves that hanging up takes no more than its part of the time, and that in the end all who were let go of are hung up on.
-  it('are hung up on as there is time', () => {
-    const lines = linesOf(300);
-    const shedder = stepped(lines, late);
-    const hungUp = () => [...lines.keys()].filter(({ destroyed }) => destroyed).length;
-    expect(hungUp()).toBe(25);
-    shedder.step({ ...late, loopDelayMs: 0 });
-    expect(hungUp()).toBe(50);
-    for (let step = 0; step < 2; step++) shedder.step({ ...late, loopDelayMs: 0, utilisation: 0.1 });
-    expect(hungUp()).toBe(150);
-    expect([...lines.keys()].every(({ isRead, destroyed }) => isRead !== destroyed)).toBe(true);
+  it('are parked again when the wait grows, by as much as it grows', () => {
+    const process = new TestProcess(1000, {}, { firstReadShare: 0.8 });
+    process.step(late);
+    process.steps(2, late);
+    const before = process.readCount;
+    // twice as much to do as can be done
+    for (let step = 0; step < 4; step++) process.step({ readWaitMs: 400 + step * 100, readWaitSinceMs: process.nowMs });
+    expect(process.readCount).toBeLessThan(before * 0.5);
+    const falling = new TestProcess(1000, {}, { firstReadShare: 0.8 });
+    falling.step({ readWaitMs: 2000 });
+    for (let step = 0; step < 4; step++)
+      falling.step({ readWaitMs: 1800 - step * 150, readWaitSinceMs: falling.nowMs });
+    expect(falling.readCount).toBe(before);
+  });
+
+  // Proves that what began to wait before tells nothing of what was done since.
+  it('are not parked twice for one wait', () => {
+    const process = new TestProcess(1000);
+    process.step(late);
+    const atMs = process.nowMs;
+    for (let step = 1; step < 9; step++) process.step({ readWaitMs: 300 + step * 100, readWaitSinceMs: atMs - 300 });
+    expect(process.readCount).toBe(250);
+  });
+
+  it('are let go of when there is no time for them while they are there, and hung up on when there is', () => {
+    const process = new TestProcess(1000);
+    process.step(late);
+    process.steps(20, { readWaitMs: 150 });
+    expect([process.shedder.shed, process.shedder.parkedCount, process.lines.size]).toEqual([750, 0, 1000]);
+    process.step({ utilisation: 0.5, requests: 100 });
+    expect(process.lines.size).toBeLessThan(1000);
+    process.steps(50, { utilisation: 0.1, requests: 100 });
+    expect([process.lines.size, process.readCount]).toEqual([250, 250]);
+  });
+
+  // Proves that a process that is late takes care of those who are there first, and lets others in afterwards as it has time.
+  it('are no more than there are while requests wait, unless a proxy stands between', () => {
+    const process = new TestProcess(1000);
+    process.step(late);
+    expect(process.room).toBe(0);
+    process.steps(20, { readWaitMs: 150 });
+    expect(process.room).toBe(0);
+    process.step({ utilisation: 0.8 });
+    const { room } = process;
+    expect(room).toBeGreaterThan(0);
+    process.step({ utilisation: 0.8, connections: room });
+    expect(process.room).toBeLessThan(2 * room);
+    process.steps(200, { utilisation: 0.1, requests: 100 });
+    expect(process.room).toBe(never);
+    const behind = new TestProcess(1000, { no: -1 });
+    behind.steps(3, late);
+    expect(behind.room).toBe(never);
+    const money = new TestProcess(1000, {}, { waitMaxMs: never, calmMs: never });
+    money.steps(3, { readWaitMs: 5000, overdueMs: 5000 });
+    expect([money.readCount, money.room]).toEqual([1000, never]);
+    // one that does little but accept connections whose clients have gone
+    const accepting = new TestProcess(1000);
+    accepting.step({ ...late, requests: 10, connections: 100 });
+    expect(accepting.room).toBe(0);
   });
 });

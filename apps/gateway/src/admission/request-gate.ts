@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { problemOf } from '#libs/contracts';
-import { type LocalAdmission, ofEachClass, ReplyMean, type ShedClass } from '#libs/degradation';
+import { type LocalAdmission, ofEachClass, ReplyMean, type ShedClass, shedOrder } from '#libs/degradation';
 import { priorityAt } from '#libs/domain';
 import { type PreparedAnswer, prepareProblem, sendPrepared } from '../process/raw-answer.ts';
 import type { StoreTime } from '../process/store-time.ts';
@@ -9,6 +9,9 @@ import { whenOver } from '../process/when-over.ts';
 import type { SessionVerifier } from '../sessions/session-verifier.ts';
 import { importanceOf } from './asked-feature.ts';
 import type { LineShedder } from './line-shedder.ts';
+
+/** More important than shakes. */
+const isAboutMoney = (importance: ShedClass): boolean => shedOrder.indexOf(importance) > shedOrder.indexOf('shake');
 
 /** Those who were refused are not all told the same time to come back. */
 const retryAfterMs = { first: 1000, step: 250, count: 9 };
@@ -51,7 +54,7 @@ export class RequestGate {
       return false;
     }
     const enteredAtMs = performance.now();
-    this.parts.lines?.keep(request.socket, enteredAtMs);
+    if (isAboutMoney(importance)) this.parts.lines?.keep(request.socket, enteredAtMs);
     if (importance !== 'open') this.othersUnderWay += 1;
     whenOver(response, () => {
       if (importance !== 'open') this.othersUnderWay -= 1;

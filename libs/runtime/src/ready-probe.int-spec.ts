@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { ReadyProbe } from './ready-probe.ts';
+
+const spin = (ms: number): void => {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+};
+
+async function openProbe(): Promise<ReadyProbe> {
+  const probe = await ReadyProbe.open();
+  onTestFinished(() => probe.close());
+  return probe;
+}
+
+/** Resolves when what is under way has come. */
+async function until(probe: ReadyProbe, sinceMs: number): Promise<number> {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const { waitMs, sinceMs: ownMs } = probe.wait();
+    if (ownMs >= sinceMs && waitMs > 0) return waitMs;
+  }
+}
+
+// Proves that it waits as long as a request that came at the same time: behind all sockets that were ready before.
+it('tells how long what is ready waits until it is read', async () => {
+  const probe = await openProbe();
+  const readMs = 10;
+  const count = 20;
+  const server = createServer((socket) => socket.on('data', () => spin(readMs))).listen(0, '127.0.0.1');
+  onTestFinished(() => {
+    server.close();
+  });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const clients = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const client = connect(port, '127.0.0.1');
+      await once(client, 'connect');
+      return client;
+    }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  for (const client of clients) client.write('.');
+  const sentAtMs = performance.now();
+  probe.send();
+  expect(await until(probe, sentAtMs)).toBeGreaterThanOrEqual(count * readMs * 0.9);
+  for (const client of clients) client.destroy();
+});
+
+it('tells of what is under way by how long it has been so, and sends another one beside it', async () => {
+  const probe = await openProbe();
+  const beganAtMs = performance.now();
+  probe.send();
+  spin(60);
+  probe.send();
+  const { waitMs, sinceMs } = probe.wait();
+  expect(waitMs).toBeGreaterThanOrEqual(60);
+  expect(sinceMs - beganAtMs).toBeLessThan(60);
+  expect(await until(probe, beganAtMs + 60)).toBeGreaterThan(0);
+});
+
+it('tells of nothing after its end', async () => {
+  const probe = await openProbe();
+  probe.close();
+  probe.send();
+  spin(20);
+  expect(probe.wait().waitMs).toBe(0);
+});
