@@ -68,13 +68,14 @@ export function modePart(isSplit: boolean): Part<OverloadStage> {
       back,
     ],
     measure: async (stage) => {
-      const run = await runOverload(stage, { isSplit, hasAdmission: true });
+      // what it can do is measured where it does not step back from it
+      const beside = await runOverload(stage, { isSplit, hasAdmission: false });
+      const stepsBeside = stepFigures(beside);
+      for (const line of linesOf(stepsBeside)) stage.context.say(line);
+      const run = await runOverload(stage, { isSplit, hasAdmission: true }, beside.shakes.capacityPerSecond);
       const steps = stepFigures(run);
       for (const line of linesOf(steps)) stage.context.say(line);
       if (!stage.context.isQuick) assertSentInTime(steps);
-      const beside = await runOverload(stage, { isSplit, hasAdmission: false }, run.shakes.capacityPerSecond);
-      const stepsBeside = stepFigures(beside);
-      for (const line of linesOf(stepsBeside)) stage.context.say(line);
       return reportOf(rules, { run, steps }, { run: beside, steps: stepsBeside });
     },
   };
@@ -96,6 +97,7 @@ function reportOf(rules: ModeRules, measured: Measured, unprotected: Measured): 
   const { run } = measured;
   return {
     figures: {
+      capacity: Math.round(unprotected.run.shakes.capacityPerSecond),
       coreShare: run.setup.isSplit ? coreShares.split : coreShares.together,
       opensPerSecond,
       readsPerSecond,
@@ -158,7 +160,6 @@ const msText = (value: number | null): string => (value === null ? 'none' : numb
 function figuresOf({ run, steps }: Measured): Figures {
   const startedAtMs = run.shakes.startedAtMs;
   return {
-    capacity: Math.round(run.shakes.capacityPerSecond),
     heldBy: run.heldBy,
     reactionMs: reactionMs(run),
     backAfterSeconds: backAfterSeconds(run),

@@ -141,6 +141,15 @@ describe('connections of a process that is asked for too much', () => {
     expect(most.readCount).toBeLessThan(470);
   });
 
+  // Proves that a process that took itself for overloaded when it was only cold does not go by what little it did.
+  it('are all brought back when there is time left', () => {
+    const process = new TestProcess(1000);
+    process.step({ ...late, requests: 60 });
+    expect(process.readCount).toBe(250);
+    process.steps(15, { requests: 10, utilisation: 0.2 });
+    expect([process.readCount, process.shedder.shed]).toEqual([1000, 0]);
+  });
+
   it('are parked again when the wait grows, by as much as it grows', () => {
     const process = new TestProcess(1000, {}, { firstReadShare: 0.8 });
     process.step(late);

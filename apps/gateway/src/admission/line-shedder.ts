@@ -27,6 +27,11 @@ const requestsPerConnection = 3;
 const crowdedSteps = 2;
 /** So much room, and nobody has come for it: no limit is needed. */
 const roomMax = 500;
+/** Of a step: a process that could do next to nothing lately finds out what it can do. */
+const bringBackMin = 20;
+const comersMin = 5;
+/** Less is hard to tell from nothing. */
+const utilisationMin = 0.05;
 const nothingCounted = { ms: 0, requests: 0, lineMs: 0 };
 
 export interface LineLimits {
@@ -80,6 +85,7 @@ export class LineShedder<L extends Line> {
   /** Requests that can be answered in a millisecond, and those that were of late. */
   private perMs = 0;
   private latePerMs = 0;
+  private lateUtilisation = 1;
   /** While nobody waits: for so long, requests, and connections that were read times milliseconds. */
   private counted = nothingCounted;
   /** Requests of a connection in a millisecond; undefined: not known since connections were parked. */
@@ -128,20 +134,25 @@ export class LineShedder<L extends Line> {
       if (isCalm) this.count(figures);
       else this.watchGrowth(figures);
     }
-    if (isCalm) this.bringBack(nowMs);
+    if (isCalm) this.bringBack(nowMs, isBusy);
     this.parked.letGoParkedBefore(nowMs - parkedMaxMs);
     this.crowded = isBusy && readWaitMs > this.limits.waitMaxMs ? this.crowded + 1 : 0;
     const idle = idleShare * Math.max(1 - utilisation, 0) * this.perMs * elapsedMs;
     if (this.crowded >= crowdedSteps || this.parked.count > 0) this.admitNobodyNew();
-    else this.makeRoom(isCalm ? idle + comersShare * this.perMs * elapsedMs : 0, connections);
+    else this.makeRoom(isCalm ? this.comersOf(idle + comersShare * this.perMs * elapsedMs, isBusy) : 0, connections);
     this.parked.hangUp(idle);
   }
 
-  /** What is answered while somebody waits is what can be answered; while nobody does, no less than what is answered. */
-  private learnRate({ requests, elapsedMs }: LineFigures, isCalm: boolean): void {
+  /**
+   * What is answered while somebody waits is what can be answered; while nobody does, no less than what is answered over the time that it
+   * takes. (Going by the former alone, a process that had once parked everybody took next to nothing for all it can do.)
+   */
+  private learnRate({ requests, elapsedMs, utilisation }: LineFigures, isCalm: boolean): void {
     const perMs = requests / elapsedMs;
     this.latePerMs += rateWeight * (perMs - this.latePerMs);
-    if (isCalm) this.perMs = Math.max(this.perMs, this.latePerMs);
+    this.lateUtilisation += rateWeight * (utilisation - this.lateUtilisation);
+    const couldBe = this.latePerMs / Math.max(this.lateUtilisation, utilisationMin);
+    if (isCalm) this.perMs = Math.max(this.perMs, couldBe);
     else this.perMs += rateWeight * (perMs - this.perMs);
   }
 
@@ -185,11 +196,14 @@ export class LineShedder<L extends Line> {
     this.changed(nowMs);
   }
 
-  /** As many as can be read besides the others; no more at once than make requests wait for too long, for each of them may have asked. */
-  private bringBack(nowMs: number): void {
-    if (this.parked.count === 0 || this.perLineMs === undefined) return;
-    const wanted = (aimShare * this.perMs) / this.perLineMs - this.parked.readCount;
-    const count = Math.min(wanted, this.limits.waitMaxMs * this.perMs);
+  /**
+   * As many as can be read besides the others, all of them when there is time left; no more at once than make requests wait for too long, for
+   * each of them may have asked.
+   */
+  private bringBack(nowMs: number, isBusy: boolean): void {
+    if (this.parked.count === 0 || (isBusy && this.perLineMs === undefined)) return;
+    const wanted = isBusy ? (aimShare * this.perMs) / this.perLineMs! - this.parked.readCount : this.parked.count;
+    const count = Math.min(wanted, Math.max(this.limits.waitMaxMs * this.perMs, bringBackMin));
     if (count < 1) return;
     this.parked.bringBack(count);
     this.changed(nowMs);
@@ -206,9 +220,13 @@ export class LineShedder<L extends Line> {
     if (this.proxies() === 0) this.room = 0;
   }
 
-  /** There is time for so many requests more; so many connections came. */
-  private makeRoom(requests: number, came: number): void {
-    this.room = Math.max(this.room - came, 0) + requests / requestsPerConnection;
+  /** Connections that there is time for instead of so many requests. */
+  private comersOf(requests: number, isBusy: boolean): number {
+    return Math.max(requests / requestsPerConnection, isBusy ? 0 : comersMin);
+  }
+
+  private makeRoom(count: number, came: number): void {
+    this.room = Math.max(this.room - came, 0) + count;
     if (this.room > roomMax) this.room = Number.POSITIVE_INFINITY;
   }
 }

@@ -75,8 +75,13 @@ function describeAdmission(metrics: PlainMetrics, { local, gate, lines, frontDoo
   );
   metrics.total(
     'hongbao_connections_let_go_total',
-    'connections that were not read any more because requests waited too long',
+    'connections that were hung up on because requests waited too long',
     () => lines.shed,
+  );
+  metrics.gauge(
+    'hongbao_connections_parked',
+    'connections that are not read for the moment because requests waited too long',
+    () => lines.parkedCount,
   );
   metrics.total(
     'hongbao_door_shut_total',
