@@ -9,9 +9,9 @@ import type { LineLimits } from './line-shedder.ts';
 export const lineLimitsOf: Readonly<Record<GatewayConfig['GATEWAY_ROLE'], LineLimits>> = {
   all: { waitMaxMs: 150, firstReadShare: 0.3, calmMs: 60, againFromMs: 150, calmWithinMs: 3000, sparesOthers: true },
   shake: {
-    waitMaxMs: 200,
-    firstReadShare: 0.25,
-    calmMs: 150,
+    waitMaxMs: 350,
+    firstReadShare: 0.35,
+    calmMs: 200,
     againFromMs: 700,
     calmWithinMs: 2500,
     sparesOthers: false,

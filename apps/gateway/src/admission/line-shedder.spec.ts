@@ -150,6 +150,13 @@ describe('connections of a process that is asked for too much', () => {
     expect([process.readCount, process.shedder.shed]).toEqual([1000, 0]);
   });
 
+  it('are not brought back because no request was read while they were parked', () => {
+    const process = new TestProcess(1000);
+    process.step(late);
+    process.steps(3, { requests: 0, readWaitMs: 600 });
+    expect(process.readCount).toBe(250);
+  });
+
   it('are parked again when the wait grows, by as much as it grows', () => {
     const process = new TestProcess(1000, {}, { firstReadShare: 0.8 });
     process.step(late);

@@ -127,19 +127,21 @@ export class LineShedder<L extends Line> {
     const { nowMs, elapsedMs, utilisation, readWaitMs, readWaitSinceMs, requests, connections } = figures;
     // a process that does little but accept connections whose clients have gone answers next to no requests: that is a load too
     const isLoaded = (requests + connections) * 1000 >= loadPerSecondMin * elapsedMs;
-    const isBusy = utilisation >= busyFrom && isLoaded;
-    const isCalm = !isBusy || readWaitMs < this.limits.calmMs;
+    const hasTime = utilisation < busyFrom;
+    const isBusy = !hasTime && isLoaded;
+    // a step that was spent on parking has no requests, and many wait
+    const isCalm = hasTime || readWaitMs < this.limits.calmMs;
     this.learnRate(figures, isCalm);
     if (readWaitSinceMs >= this.changedAtMs) {
       if (isCalm) this.count(figures);
-      else this.watchGrowth(figures);
+      else if (isBusy) this.watchGrowth(figures);
     }
-    if (isCalm) this.bringBack(nowMs, isBusy);
+    if (isCalm) this.bringBack(nowMs, hasTime);
     this.parked.letGoParkedBefore(nowMs - parkedMaxMs);
     this.crowded = isBusy && readWaitMs > this.limits.waitMaxMs ? this.crowded + 1 : 0;
     const idle = idleShare * Math.max(1 - utilisation, 0) * this.perMs * elapsedMs;
     if (this.crowded >= crowdedSteps || this.parked.count > 0) this.admitNobodyNew();
-    else this.makeRoom(isCalm ? this.comersOf(idle + comersShare * this.perMs * elapsedMs, isBusy) : 0, connections);
+    else this.makeRoom(isCalm ? this.comersOf(idle + comersShare * this.perMs * elapsedMs, hasTime) : 0, connections);
     this.parked.hangUp(idle);
   }
 
@@ -200,9 +202,9 @@ export class LineShedder<L extends Line> {
    * As many as can be read besides the others, all of them when there is time left; no more at once than make requests wait for too long, for
    * each of them may have asked.
    */
-  private bringBack(nowMs: number, isBusy: boolean): void {
-    if (this.parked.count === 0 || (isBusy && this.perLineMs === undefined)) return;
-    const wanted = isBusy ? (aimShare * this.perMs) / this.perLineMs! - this.parked.readCount : this.parked.count;
+  private bringBack(nowMs: number, hasTime: boolean): void {
+    if (this.parked.count === 0 || (!hasTime && this.perLineMs === undefined)) return;
+    const wanted = hasTime ? this.parked.count : (aimShare * this.perMs) / this.perLineMs! - this.parked.readCount;
     const count = Math.min(wanted, Math.max(this.limits.waitMaxMs * this.perMs, bringBackMin));
     if (count < 1) return;
     this.parked.bringBack(count);
@@ -221,8 +223,8 @@ export class LineShedder<L extends Line> {
   }
 
   /** Connections that there is time for instead of so many requests. */
-  private comersOf(requests: number, isBusy: boolean): number {
-    return Math.max(requests / requestsPerConnection, isBusy ? 0 : comersMin);
+  private comersOf(requests: number, hasTime: boolean): number {
+    return Math.max(requests / requestsPerConnection, hasTime ? comersMin : 0);
   }
 
   private makeRoom(count: number, came: number): void {
