@@ -44,6 +44,7 @@ export class ReadyProbe {
     const signal = AbortSignal.timeout(openMaxMs);
     try {
       await once(server, 'listening', { signal });
+      server.on('error', () => undefined);
       while (pairs.length < pairsCount) pairs.push(await connectPair(server, signal));
       return new ReadyProbe(pairs);
     } catch (error) {
@@ -85,6 +86,8 @@ export class ReadyProbe {
 
 async function connectPair(server: Server, signal: AbortSignal): Promise<Pair> {
   const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  // one that cannot be made is missed by the signal; without this it would end the process
+  near.on('error', () => undefined);
   try {
     for await (const [far] of on(server, 'connection', { signal }) as AsyncIterable<[Socket]>) {
       if (far.remotePort === near.localPort) return { near, far, sentAtMs: undefined };
