@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EventSnapshot } from '#libs/contracts';
 import type { LocalServer } from '#libs/localservers';
-import { startTestRedis } from '../../localservers/src/testing.ts';
 import { ChannelSubscriber } from './channel-subscriber.ts';
 import { EventReader, publishEvents, removeEvents, subscribeEventsChanged } from './events.ts';
 import { listGatewaySamples, readIssued, writeFigures } from './figures.ts';
 import { keys } from './keys.ts';
-import { closeRedis, createRedis, type RedisClient, whenRedisReady } from './redis-client.ts';
+import { createRedis, type RedisClient } from './redis-client.ts';
 import { StoreClock } from './store-clock.ts';
-import { recordingLog, silentLog } from './testing.ts';
+import { recordingLog, silentLog, startTestStore, type TestStore } from './testing.ts';
 
 const snapshot = (id: number, title = `event ${id}`): EventSnapshot => ({
   id,
@@ -44,17 +43,14 @@ const snapshot = (id: number, title = `event ${id}`): EventSnapshot => ({
 
 describe('events and figures in Redis', () => {
   let redis: LocalServer;
+  let store: TestStore;
   let client: RedisClient;
 
   beforeAll(async () => {
-    redis = await startTestRedis();
-    client = createRedis('cache', redis.url, { name: 'test', log: silentLog });
-    expect(await whenRedisReady(client, 10_000)).toBe(true);
+    store = await startTestStore();
+    ({ redis, client } = store);
   });
-  afterAll(async () => {
-    await closeRedis(client);
-    await redis.stop();
-  });
+  afterAll(() => store.stop());
   beforeEach(async () => {
     await client.flushall();
   });

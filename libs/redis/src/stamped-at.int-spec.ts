@@ -1,24 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { LocalServer } from '#libs/localservers';
-import { startTestRedis } from '../../localservers/src/testing.ts';
 import { keys } from './keys.ts';
-import { closeRedis, createRedis, type RedisClient, whenRedisReady } from './redis-client.ts';
+import type { RedisClient } from './redis-client.ts';
 import { readStore, resetStock } from './stock.ts';
-import { silentLog } from './testing.ts';
+import { startTestStore, type TestStore } from './testing.ts';
 
 describe('the store', () => {
-  let redis: LocalServer;
+  let store: TestStore;
   let client: RedisClient;
 
   beforeAll(async () => {
-    redis = await startTestRedis();
-    client = createRedis('cache', redis.url, { name: 'test', log: silentLog });
-    expect(await whenRedisReady(client, 10_000)).toBe(true);
+    store = await startTestStore();
+    client = store.client;
   });
-  afterAll(async () => {
-    await closeRedis(client);
-    await redis.stop();
-  });
+  afterAll(() => store.stop());
   beforeEach(async () => {
     await client.flushall();
     expect(await resetStock(client, await readStore(client))).toMatchObject({ status: 'ok' });

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StockedBlock } from '#libs/contracts';
 import type { LocalServer } from '#libs/localservers';
-import { startTestRedis } from '../../localservers/src/testing.ts';
 import { keys } from './keys.ts';
 import { closeRedis, createRedis, type RedisClient, whenRedisReady } from './redis-client.ts';
 import {
@@ -16,7 +15,7 @@ import {
   type StockVisit,
   tallyPeriodMs,
 } from './stock.ts';
-import { silentLog } from './testing.ts';
+import { silentLog, startTestStore, type TestStore } from './testing.ts';
 
 const inAnHourMs = Date.now() + 3_600_000;
 const block = (poolId: number, blockNo: number, issueUntilMs = inAnHourMs): StockedBlock => ({
@@ -31,17 +30,14 @@ const blocks = (poolId: number, count: number) => Array.from({ length: count }, 
 
 describe('stock', () => {
   let redis: LocalServer;
+  let store: TestStore;
   let client: RedisClient;
 
   beforeAll(async () => {
-    redis = await startTestRedis();
-    client = createRedis('cache', redis.url, { name: 'test', log: silentLog });
-    expect(await whenRedisReady(client, 10_000)).toBe(true);
+    store = await startTestStore();
+    ({ redis, client } = store);
   });
-  afterAll(async () => {
-    await closeRedis(client);
-    await redis.stop();
-  });
+  afterAll(() => store.stop());
   beforeEach(async () => {
     await client.flushall();
     await stampStore();

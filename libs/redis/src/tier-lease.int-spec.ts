@@ -2,25 +2,21 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DegradationState } from '#libs/contracts';
 import type { LocalServer } from '#libs/localservers';
-import { startTestRedis } from '../../localservers/src/testing.ts';
 import { ChannelSubscriber } from './channel-subscriber.ts';
 import { readDegradation, subscribeDegradation, writeDegradation } from './degradation.ts';
 import { keys } from './keys.ts';
-import { closeRedis, createRedis, type RedisClient, whenRedisReady } from './redis-client.ts';
-import { silentLog } from './testing.ts';
+import { createRedis, type RedisClient } from './redis-client.ts';
+import { silentLog, startTestStore, type TestStore } from './testing.ts';
 import { holdTierLease, releaseTierLease, writeDegradationAsLeader } from './tier-lease.ts';
 
 let redis: LocalServer;
+let store: TestStore;
 let client: RedisClient;
 beforeAll(async () => {
-  redis = await startTestRedis();
-  client = createRedis('cache', redis.url, { name: 'test', log: silentLog });
-  expect(await whenRedisReady(client, 10_000)).toBe(true);
+  store = await startTestStore();
+  ({ redis, client } = store);
 });
-afterAll(async () => {
-  await closeRedis(client);
-  await redis.stop();
-});
+afterAll(() => store.stop());
 beforeEach(async () => {
   await client.flushall();
 });

@@ -10,7 +10,7 @@ import {
 } from '../frame/suite.ts';
 import { rounded } from '../measure/statistics.ts';
 import { type OverloadRun, runOverload } from './overload-run.ts';
-import type { OverloadStage } from './overload-stage.ts';
+import type { OverloadStage, Setup } from './overload-stage.ts';
 import { coreShares, type LoadName, loads, opensPerSecond, patienceMs, phones, readsPerSecond } from './settings.ts';
 import { backAfterSeconds, reactionMs, type StepFigures, stepFigures } from './step-figures.ts';
 
@@ -69,16 +69,19 @@ export function modePart(isSplit: boolean): Part<OverloadStage> {
     ],
     measure: async (stage) => {
       // what it can do is measured where it does not step back from it
-      const beside = await runOverload(stage, { isSplit, hasAdmission: false });
-      const stepsBeside = stepFigures(beside);
-      for (const line of linesOf(stepsBeside)) stage.context.say(line);
-      const run = await runOverload(stage, { isSplit, hasAdmission: true }, beside.shakes.capacityPerSecond);
-      const steps = stepFigures(run);
-      for (const line of linesOf(steps)) stage.context.say(line);
-      if (!stage.context.isQuick) assertSentInTime(steps);
-      return reportOf(rules, { run, steps }, { run: beside, steps: stepsBeside });
+      const beside = await measure(stage, { isSplit, hasAdmission: false });
+      const own = await measure(stage, { isSplit, hasAdmission: true }, beside.run.shakes.capacityPerSecond);
+      if (!stage.context.isQuick) assertSentInTime(own.steps);
+      return reportOf(rules, own, beside);
     },
   };
+}
+
+async function measure(stage: OverloadStage, setup: Setup, perSecond?: number): Promise<Measured> {
+  const run = await runOverload(stage, setup, perSecond);
+  const steps = stepFigures(run);
+  for (const line of linesOf(steps)) stage.context.say(line);
+  return { run, steps };
 }
 
 /** @throws RefusedError when the driver was the limit itself. */

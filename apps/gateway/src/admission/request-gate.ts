@@ -11,7 +11,7 @@ import { importanceOf } from './asked-feature.ts';
 import type { LineShedder } from './line-shedder.ts';
 
 /** More important than shakes. */
-const isAboutMoney = (importance: ShedClass): boolean => shedOrder.indexOf(importance) > shedOrder.indexOf('shake');
+const aboutMoney: ReadonlySet<ShedClass> = new Set(shedOrder.slice(shedOrder.indexOf('shake') + 1));
 
 /** Those who were refused are not all told the same time to come back. */
 const retryAfterMs = { first: 1000, step: 250, count: 9 };
@@ -54,7 +54,7 @@ export class RequestGate {
       return false;
     }
     const enteredAtMs = performance.now();
-    if (isAboutMoney(importance)) this.parts.lines?.keep(request.socket, enteredAtMs);
+    if (aboutMoney.has(importance)) this.parts.lines?.keep(request.socket, enteredAtMs);
     if (importance !== 'open') this.othersUnderWay += 1;
     whenOver(response, () => {
       if (importance !== 'open') this.othersUnderWay -= 1;
