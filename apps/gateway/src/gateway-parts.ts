@@ -98,7 +98,7 @@ export function createGatewayParts(config: GatewayConfig, logger: Logger) {
   const links = linksOf(config);
   const money = moneyParts(base, shaking.shakeEvents, links);
   const forwarder = new ShareForwarder({ ...base, clients: links });
-  const loopWatch = new LoopWatch();
+  const loopWatch = new LoopWatch(() => base.gate.cameCount() + shaking.shakeCounters.total());
   const loopBreath = new LoopBreath(loopWatch);
   const admissionKeeper = new AdmissionKeeper({
     isOn: config.LOCAL_ADMISSION === 'on',

@@ -8,5 +8,6 @@ export * from './logger.ts';
 export * from './loop-watch.ts';
 export * from './metrics.ts';
 export * from './problem.ts';
+export type { ProbeLook } from './ready-probe.ts';
 export * from './service-main.ts';
 export * from './validate.ts';

@@ -1,22 +1,24 @@
 import { performance } from 'node:perf_hooks';
-import { ReadyProbe } from './ready-probe.ts';
+import { type ProbeLook, ReadyProbe } from './ready-probe.ts';
 
 /** A timer this often shows whether the event loop is late. */
 const beatMs = 20;
 
-export interface LoopFigures {
+export interface LoopFigures extends ProbeLook {
   readonly elapsedMs: number;
   /** Share of that time in which the event loop was busy, 0 to 1. */
   readonly utilisation: number;
   /** The longest that a timer was late in that time, or is overdue by now, or that anything ready waits by now. */
   readonly loopDelayMs: number;
-  /** How late a timer is by now. */
-  readonly overdueMs: number;
-  /** What a request waits in its socket until it is read. */
-  readonly readWaitMs: number;
-  /** Since when that is known: it does not show yet what was done later (monotonic milliseconds). */
-  readonly readWaitSinceMs: number;
 }
+
+/** Of a process that cannot connect to itself. */
+const nothingSeen = {
+  readWaitMs: 0,
+  unreadSinceMs: Number.POSITIVE_INFINITY,
+  ownSentAtMs: Number.NEGATIVE_INFINITY,
+  readBefore: 0,
+};
 
 /**
  * How this process's event loop is doing. `monitorEventLoopDelay` of Node tells of a delay only when it is over; who asks this one from
@@ -29,6 +31,9 @@ export class LoopWatch {
   private longestMs = 0;
   private busyBefore = performance.eventLoopUtilization();
   private probe: ReadyProbe | undefined;
+
+  /** @param counted all requests that this process has read. */
+  constructor(private readonly counted: () => number = () => 0) {}
 
   start(): void {
     this.beatAtMs = performance.now();
@@ -55,15 +60,12 @@ export class LoopWatch {
     const nowMs = performance.now();
     const busy = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(busy, this.busyBefore);
-    const read = this.probe?.wait() ?? { waitMs: 0, sinceMs: nowMs };
-    const overdueMs = this.overdueMs();
+    const look = this.probe?.look() ?? { ...nothingSeen, readWaitSinceMs: nowMs };
     const figures = {
       elapsedMs: nowMs - this.takenAtMs,
       utilisation: utilization,
-      loopDelayMs: Math.max(this.longestMs, overdueMs, read.waitMs),
-      overdueMs,
-      readWaitMs: read.waitMs,
-      readWaitSinceMs: read.sinceMs,
+      loopDelayMs: Math.max(this.longestMs, this.overdueMs(), look.readWaitMs),
+      ...look,
     };
     this.probe?.send();
     this.busyBefore = busy;
@@ -74,7 +76,7 @@ export class LoopWatch {
 
   /** Without it timers alone tell. */
   private openProbe(): void {
-    ReadyProbe.open().then(
+    ReadyProbe.open(this.counted).then(
       (probe) => {
         if (this.timer === undefined) probe.close();
         else this.probe = probe;

@@ -8,8 +8,8 @@ const spin = (ms: number): void => {
   while (performance.now() < endMs);
 };
 
-async function openProbe(): Promise<ReadyProbe> {
-  const probe = await ReadyProbe.open();
+async function openProbe(counted?: () => number): Promise<ReadyProbe> {
+  const probe = await ReadyProbe.open(counted);
   onTestFinished(() => probe.close());
   return probe;
 }
@@ -18,8 +18,8 @@ async function openProbe(): Promise<ReadyProbe> {
 async function until(probe: ReadyProbe, sinceMs: number): Promise<number> {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 5));
-    const { waitMs, sinceMs: ownMs } = probe.wait();
-    if (ownMs >= sinceMs && waitMs > 0) return waitMs;
+    const { readWaitMs, ownSentAtMs } = probe.look();
+    if (ownSentAtMs >= sinceMs) return readWaitMs;
   }
 }
 
@@ -55,10 +55,21 @@ it('tells of what is under way by how long it has been so, and sends another one
   probe.send();
   spin(60);
   probe.send();
-  const { waitMs, sinceMs } = probe.wait();
-  expect(waitMs).toBeGreaterThanOrEqual(60);
-  expect(sinceMs - beganAtMs).toBeLessThan(60);
+  const { readWaitMs, readWaitSinceMs, unreadSinceMs } = probe.look();
+  expect(readWaitMs).toBeGreaterThanOrEqual(60);
+  expect(readWaitSinceMs - beganAtMs).toBeLessThan(60);
+  expect(unreadSinceMs).toBe(readWaitSinceMs);
   expect(await until(probe, beganAtMs + 60)).toBeGreaterThan(0);
+});
+
+it('tells what was counted when the last one was read', async () => {
+  let count = 1;
+  const probe = await openProbe(() => count);
+  probe.send();
+  count = 7;
+  await until(probe, 0);
+  count = 9;
+  expect(probe.look().readBefore).toBe(7);
 });
 
 it('tells of nothing after its end', async () => {
@@ -66,5 +77,5 @@ it('tells of nothing after its end', async () => {
   probe.close();
   probe.send();
   spin(20);
-  expect(probe.wait().waitMs).toBe(0);
+  expect(probe.look()).toMatchObject({ readWaitMs: 0, unreadSinceMs: Number.POSITIVE_INFINITY });
 });

@@ -8,6 +8,19 @@ const openMaxMs = 5000;
 /** Under way at once: one is sent before another has come, so that it shows how the wait grows. */
 const pairsCount = 8;
 
+/** What the process's own bytes tell. Times are monotonic milliseconds. */
+export interface ProbeLook {
+  /** What a request waits in its socket until it is read: the longer of what the last one waited and what the first unread one has by now. */
+  readonly readWaitMs: number;
+  /** Since when that is known: it does not show yet what was done later. */
+  readonly readWaitSinceMs: number;
+  /** When the first that is not read yet was sent; infinite: there is none. */
+  readonly unreadSinceMs: number;
+  /** When the last that was read was sent, and what was counted when it was read. */
+  readonly ownSentAtMs: number;
+  readonly readBefore: number;
+}
+
 interface Pair {
   readonly near: Socket;
   readonly far: Socket;
@@ -22,10 +35,13 @@ interface Pair {
  * message to oneself: all of them, and those of the collection of garbage, share one place in that order.
  */
 export class ReadyProbe {
-  /** Of the one that was sent last of those that came: when that was, and how long it waited. */
-  private last = { sinceMs: Number.NEGATIVE_INFINITY, waitMs: 0 };
+  /** Of the one that came last: when it was sent, how long it waited, and what was counted when it came. */
+  private last = { sinceMs: Number.NEGATIVE_INFINITY, waitMs: 0, count: 0 };
 
-  private constructor(private readonly pairs: readonly Pair[]) {
+  private constructor(
+    private readonly pairs: readonly Pair[],
+    private readonly counted: () => number,
+  ) {
     for (const pair of pairs) {
       pair.far.on('data', () => this.came(pair));
       for (const socket of [pair.near, pair.far]) {
@@ -37,8 +53,11 @@ export class ReadyProbe {
     }
   }
 
-  /** @throws when the process cannot connect to itself. */
-  static async open(): Promise<ReadyProbe> {
+  /**
+   * @param counted all that was read so far, of what is to be counted.
+   * @throws when the process cannot connect to itself.
+   */
+  static async open(counted: () => number = () => 0): Promise<ReadyProbe> {
     const pairs: Pair[] = [];
     const server = createServer().listen(0, '127.0.0.1').unref();
     const signal = AbortSignal.timeout(openMaxMs);
@@ -46,7 +65,7 @@ export class ReadyProbe {
       await once(server, 'listening', { signal });
       server.on('error', () => undefined);
       while (pairs.length < pairsCount) pairs.push(await connectPair(server, signal));
-      return new ReadyProbe(pairs);
+      return new ReadyProbe(pairs, counted);
     } catch (error) {
       for (const pair of pairs) endPair(pair);
       throw error;
@@ -63,14 +82,19 @@ export class ReadyProbe {
     pair.near.write('.');
   }
 
-  /**
-   * The longer of what the last one waited and what the one that is under way longest has waited by now. `sinceMs`: when that one was sent
-   * (monotonic).
-   */
-  wait(): { readonly waitMs: number; readonly sinceMs: number } {
-    const sinceMs = Math.min(...this.pairs.map(({ sentAtMs = Number.POSITIVE_INFINITY }) => sentAtMs));
-    const waitMs = performance.now() - sinceMs;
-    return waitMs > this.last.waitMs ? { waitMs, sinceMs } : this.last;
+  /** Monotonic milliseconds. */
+  look(): ProbeLook {
+    const unreadSinceMs = Math.min(...this.pairs.map(({ sentAtMs = Number.POSITIVE_INFINITY }) => sentAtMs));
+    const unreadMs = performance.now() - unreadSinceMs;
+    const { sinceMs, waitMs, count } = this.last;
+    const isLonger = unreadMs > waitMs;
+    return {
+      readWaitMs: isLonger ? unreadMs : waitMs,
+      readWaitSinceMs: isLonger ? unreadSinceMs : sinceMs,
+      unreadSinceMs,
+      ownSentAtMs: sinceMs,
+      readBefore: count,
+    };
   }
 
   close(): void {
@@ -79,7 +103,7 @@ export class ReadyProbe {
 
   private came(pair: Pair): void {
     if (pair.sentAtMs === undefined) return;
-    this.last = { sinceMs: pair.sentAtMs, waitMs: performance.now() - pair.sentAtMs };
+    this.last = { sinceMs: pair.sentAtMs, waitMs: performance.now() - pair.sentAtMs, count: this.counted() };
     pair.sentAtMs = undefined;
   }
 }

@@ -143,18 +143,27 @@ describe('a gateway that has stepped back by itself', () => {
     askToOpen();
     await Promise.all([...shakers.map((shaker) => shaker.answers(1)), other.answers(1)]);
     const { lines } = rig.parts;
-    const late = { elapsedMs: 100, utilisation: 1, readWaitMs: 5000, overdueMs: 0, requests: 1000, connections: 0 };
     const startMs = performance.now();
-    // virtual steps: nobody is brought back, and those who were parked are let go of
-    for (let step = 0; step < 50; step++) {
-      const nowMs = startMs + step * 100;
-      lines.step({ ...late, nowMs, readWaitSinceMs: startMs - 1 });
-    }
+    const busy = { elapsedMs: 100, utilisation: 1, connections: 100, unreadSinceMs: Number.POSITIVE_INFINITY };
+    const step = (
+      no: number,
+      readWaitMs: number,
+      own: { readBefore: number; requests: number; utilisation?: number },
+    ) => {
+      const sentAtMs = startMs + no * 100 - readWaitMs;
+      lines.step({
+        ...busy,
+        nowMs: startMs + no * 100,
+        readWaitMs,
+        readWaitSinceMs: sentAtMs,
+        ownSentAtMs: sentAtMs,
+        ...own,
+      });
+    };
+    // virtual steps: all the time goes into new connections, ever more wait, and those who were parked are let go of
+    for (let no = 0; no < 60; no++) step(no, no * 50, { readBefore: no, requests: 1 });
     expect(lines.shed).toBeGreaterThan(0);
-    for (let step = 50; step < 60; step++) {
-      const nowMs = startMs + step * 100;
-      lines.step({ ...late, nowMs, utilisation: 0.1, readWaitMs: 0, readWaitSinceMs: nowMs });
-    }
+    for (let no = 60; no < 70; no++) step(no, 0, { readBefore: 60, requests: 1, utilisation: 0.1 });
     await until(
       'the end of a connection',
       () => shakers.some(({ isClosed }) => isClosed),

@@ -12,12 +12,19 @@ describe('the latch of the door', () => {
   let port: number;
   let latch: DoorLatch;
   let connections = 0;
+  let nowMs = 0;
   const clients: Socket[] = [];
 
   beforeEach(async () => {
     connections = 0;
+    nowMs = 0;
     server = createServer((_request, response) => response.end('answer'));
-    latch = new DoorLatch(server, () => connections);
+    latch = new DoorLatch(
+      server,
+      () => connections,
+      undefined,
+      () => nowMs,
+    );
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     ({ port } = server.address() as AddressInfo);
@@ -55,6 +62,10 @@ describe('the latch of the door', () => {
     expect(latch.shutCount).toBe(1);
     expect((await come()).how).toBe('ECONNREFUSED');
     expect(await ask(client)).toContain('answer');
+    nowMs = 999;
+    latch.limit(20);
+    expect((await come()).how).toBe('ECONNREFUSED');
+    nowMs = 1000;
     latch.limit(11);
     expect((await come()).how).toBe('ECONNREFUSED');
     latch.limit(20);
@@ -69,6 +80,7 @@ describe('the latch of the door', () => {
     latch.limit(0);
     const other = createServer().listen(port, '127.0.0.1');
     await once(other, 'listening');
+    nowMs = 1000;
     latch.limit(100);
     await until(
       'the failure',

@@ -21,24 +21,24 @@ function flooded(role: 'shake' | 'all', load: number, isOn: boolean) {
 describe('a flood of clients who obey nobody and give up after two seconds', () => {
   // Proves that shakes go on being answered in time however many come; without any of this nobody is answered after a few seconds.
   it.each([
-    ['shake', 1.5, 0.6],
-    ['shake', 2.5, 0.6],
-    ['shake', 5, 0.6],
-    ['all', 1.5, 0.55],
-    ['all', 2.5, 0.6],
-    ['all', 5, 0.6],
+    ['shake', 1.2, 0.7],
+    ['shake', 2.5, 0.7],
+    ['shake', 5, 0.7],
+    ['all', 1.2, 0.65],
+    ['all', 2.5, 0.65],
+    ['all', 5, 0.65],
   ] as const)('%s at %s times what it can take', (role, load, shareMin) => {
     const { share } = flooded(role, load, true);
     expect(share).toBeGreaterThan(shareMin);
-    const unprotected = flooded(role, load, false).share;
-    if (load > 2) expect(share).toBeGreaterThan(1.5 * unprotected);
+    // with twice as much capacity all of them can be answered within their patience, one after the other: opens cannot (below)
+    if (role === 'shake' && load > 2) expect(share).toBeGreaterThan(1.5 * flooded(role, load, false).share);
   });
 
   // Proves that opens in the same event loop hardly notice.
   it('leaves opens their time', () => {
     const { opens, openP99Ms } = flooded('all', 2.5, true);
     expect(opens.length).toBeGreaterThan(1800);
-    expect(openP99Ms).toBeLessThan(1500);
+    expect(openP99Ms).toBeLessThan(1200);
     const beside = flooded('all', 2.5, false);
     expect(beside.opens.length === 0 || beside.openP99Ms! > 2000).toBe(true);
   });

@@ -7,20 +7,24 @@ import type { LineLimits } from './line-shedder.ts';
  * ticket is kept out of a process that takes no shakes.
  */
 export const lineLimitsOf: Readonly<Record<GatewayConfig['GATEWAY_ROLE'], LineLimits>> = {
-  all: { waitMaxMs: 150, firstReadShare: 0.3, calmMs: 60, againFromMs: 150, calmWithinMs: 3000, sparesOthers: true },
+  all: {
+    waitMaxMs: 100,
+    leastReadMs: 200,
+    calmMs: 50,
+    calmWithinMs: 1200,
+    sparesOthers: true,
+  },
   shake: {
     waitMaxMs: 350,
-    firstReadShare: 0.35,
+    leastReadMs: 1300,
     calmMs: 200,
-    againFromMs: 700,
-    calmWithinMs: 2500,
+    calmWithinMs: 10_000,
     sparesOthers: false,
   },
   money: {
     waitMaxMs: Number.POSITIVE_INFINITY,
-    firstReadShare: 1,
+    leastReadMs: Number.POSITIVE_INFINITY,
     calmMs: Number.POSITIVE_INFINITY,
-    againFromMs: Number.POSITIVE_INFINITY,
     calmWithinMs: 3000,
     sparesOthers: true,
   },

@@ -5,9 +5,8 @@ import { type Line, type LineVisitor, newLine } from './parked-lines.ts';
 const never = Number.POSITIVE_INFINITY;
 const limits: LineLimits = {
   waitMaxMs: 200,
-  firstReadShare: 0.25,
+  leastReadMs: 20,
   calmMs: 100,
-  againFromMs: 500,
   calmWithinMs: 2000,
   sparesOthers: true,
 };
@@ -32,11 +31,15 @@ class TestLine implements Line {
   }
 }
 
-/** A process whose connections that are read ask `perLineMs` each, and its shedder, step by step of 100 ms. */
+/** Requests in a step, 100 ms: as many as it can answer. */
+const most = 500;
+
+/** A process and its shedder, step by step. */
 class TestProcess {
   readonly lines = new Map<TestLine, LineVisitor>();
   readonly shedder: LineShedder<TestLine>;
   nowMs = 10_000;
+  private readBefore = 0;
 
   constructor(count: number, visitor: Partial<LineVisitor> = {}, own: Partial<LineLimits> = {}) {
     for (let no = 0; no < count; no++) this.lines.set(new TestLine(), { ...newLine(), no: 1, ...visitor });
@@ -47,18 +50,22 @@ class TestProcess {
     this.shedder = new LineShedder(this.lines, { ...limits, ...own }, () => proxies, evenly);
   }
 
-  /** `readWaitMs` long has waited what was read last; it began just before that. */
+  /** The last of its own requests has just been read, after `readWaitMs`. */
   step(figures: Partial<LineFigures>): void {
     this.nowMs += 100;
-    const { readWaitMs = 0 } = figures;
+    const { readWaitMs = 0, requests = most } = figures;
+    this.readBefore += requests;
+    const sinceMs = this.nowMs - readWaitMs;
     this.shedder.step({
       nowMs: this.nowMs,
       elapsedMs: 100,
       utilisation: 1,
       readWaitMs,
-      readWaitSinceMs: this.nowMs - Math.min(readWaitMs, 99),
-      overdueMs: 0,
-      requests: 500,
+      readWaitSinceMs: sinceMs,
+      ownSentAtMs: sinceMs,
+      readBefore: this.readBefore,
+      unreadSinceMs: never,
+      requests,
       connections: 0,
       ...figures,
     });
@@ -67,6 +74,23 @@ class TestProcess {
 
   steps(count: number, figures: Partial<LineFigures>): void {
     for (let left = count; left > 0; left--) this.step(figures);
+  }
+
+  /** It is known what it can answer. */
+  warm(): this {
+    this.steps(40, { readWaitMs: 50 });
+    return this;
+  }
+
+  /** `times` as many ask as can be answered, until some have been parked or for as many steps. */
+  flood(times: number, steps = 20): this {
+    let readWaitMs = 50;
+    const before = this.shedder.parkedCount;
+    for (let step = 0; step < steps && this.shedder.parkedCount === before; step++) {
+      readWaitMs += 100 * (1 - 1 / times);
+      this.step({ readWaitMs });
+    }
+    return this;
   }
 
   get readCount(): number {
@@ -82,15 +106,23 @@ class TestProcess {
 const late = { readWaitMs: 300 };
 
 describe('connections of a process that is asked for too much', () => {
-  it('are parked, all but a part, when requests wait for too long or the loop finds no end', () => {
-    const process = new TestProcess(1000);
-    process.step({ readWaitMs: 199 });
-    expect(process.readCount).toBe(1000);
-    process.step(late);
-    expect([process.readCount, process.shedder.parkedCount, process.shedder.shed]).toEqual([250, 750, 0]);
-    const other = new TestProcess(1000);
-    other.step({ readWaitMs: 150, overdueMs: 250 });
-    expect(other.readCount).toBe(250);
+  // Proves that it is found out how many can be read from how many ask.
+  it.each([
+    [1.25, 0.7, 0.9],
+    [2, 0.45, 0.68],
+    [4, 0.22, 0.45],
+  ])('are parked when %s times as many ask as can be answered, all but those who can', (times, least, share) => {
+    const process = new TestProcess(1000).warm().flood(times, 30);
+    expect(process.readCount / 1000).toBeGreaterThan(least);
+    expect(process.readCount / 1000).toBeLessThan(share);
+    expect([process.shedder.parkedCount, process.shedder.shed]).toEqual([1000 - process.readCount, 0]);
+  });
+
+  // Proves that those are left who cannot make anybody wait too long, whatever they ask for.
+  it('are read as many as can be answered in a while, however many ask', () => {
+    const process = new TestProcess(1000, {}, { leastReadMs: 100 }).warm().flood(6).flood(6);
+    expect(process.readCount).toBeGreaterThanOrEqual(480);
+    expect(process.readCount).toBeLessThan(520);
   });
 
   it.each([
@@ -98,104 +130,97 @@ describe('connections of a process that is asked for too much', () => {
     ['others on the core', { ...late, utilisation: 0.5 }],
     ['hardly any requests', { ...late, requests: 10 }],
   ])('are all read: %s', (_, figures) => {
-    const process = new TestProcess(100);
+    const process = new TestProcess(100).warm();
     process.steps(9, figures);
     expect([process.readCount, process.room]).toEqual([100, never]);
   });
 
-  it('are spared when they carry others, or when somebody asked for more than shakes lately, where that counts', () => {
-    const proxies = new TestProcess(100, { no: -1 });
-    proxies.step(late);
-    expect(proxies.readCount).toBe(100);
-    const parkAfter = (own: Partial<LineLimits>, waitMs: number) => {
-      const process = new TestProcess(1, {}, { firstReadShare: 0, ...own });
-      process.shedder.keep([...process.lines.keys()][0]!, process.nowMs);
-      process.nowMs += waitMs;
-      process.step(late);
-      return process.readCount;
-    };
-    expect([parkAfter({}, 0), parkAfter({}, 61_000), parkAfter({ sparesOthers: false }, 0)]).toEqual([1, 0, 0]);
-    // those who are spared are among those who go on being read
-    const process = new TestProcess(1000, {}, { firstReadShare: 0.5 });
-    for (const line of [...process.lines.keys()].slice(0, 250)) process.shedder.keep(line, process.nowMs);
-    process.step(late);
-    expect(process.readCount).toBe(250 + 272);
+  // Proves that a pause of the process is none of the clients' doing: as many come as before.
+  it('are all read when the process paused', () => {
+    const process = new TestProcess(1000).warm();
+    process.steps(10, { readWaitMs: 50, requests: 450 });
+    process.nowMs += 400;
+    process.step({ readWaitMs: 450, elapsedMs: 500, requests: 50 });
+    for (const readWaitMs of [430, 410, 390, 370, 350]) process.step({ readWaitMs });
+    expect(process.readCount).toBe(1000);
   });
 
-  // Proves that it is found out how many can be read: those who are read ask for so much that not all others can be.
-  it('are brought back as soon as nobody waits, as many as can be answered', () => {
-    const process = new TestProcess(1000);
-    process.steps(50, { readWaitMs: 150 });
-    process.step(late);
-    expect(process.readCount).toBe(250);
-    // half a request of each in a step, and 500 can be answered
-    for (let step = 0; step < 12; step++) process.step({ requests: process.readCount / 2 });
+  it('are spared when they carry others, or when somebody asked for more than shakes lately, where that counts', () => {
+    const proxies = new TestProcess(100, { no: -1 }).warm().flood(4);
+    expect(proxies.readCount).toBe(100);
+    const parkAfter = (own: Partial<LineLimits>, waitMs: number) => {
+      const process = new TestProcess(100, {}, { leastReadMs: 0, ...own }).warm();
+      for (const line of process.lines.keys()) process.shedder.keep(line, process.nowMs);
+      process.nowMs += waitMs;
+      return process.flood(4).readCount === 100;
+    };
+    expect([parkAfter({}, 0), parkAfter({}, 16_000), parkAfter({ sparesOthers: false }, 0)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    // those who are spared are among those who go on being read
+    const process = new TestProcess(1000).warm();
+    for (const line of [...process.lines.keys()].slice(0, 250)) process.shedder.keep(line, process.nowMs);
+    expect(process.flood(2).readCount).toBeLessThan(700);
+    expect([...process.lines.keys()].slice(0, 250).every(({ isRead }) => isRead)).toBe(true);
+  });
+
+  it('are brought back as soon as the wait is over, as many as can be answered', () => {
+    const process = new TestProcess(1000).warm().flood(2);
+    expect(process.readCount).toBeLessThan(700);
+    // half a request of each in a step: all would ask for what can be answered
+    for (let step = 0; step < 15; step++) process.step({ requests: process.readCount / 2 });
     expect(process.readCount).toBeGreaterThan(900);
-    expect(process.readCount).toBeLessThan(930);
-    const most = new TestProcess(1000);
-    most.steps(50, { readWaitMs: 150 });
-    most.step(late);
+    const other = new TestProcess(1000).warm().flood(4);
     // one request of each
-    for (let step = 0; step < 12; step++) most.step({ requests: most.readCount });
-    expect(most.readCount).toBeGreaterThan(450);
-    expect(most.readCount).toBeLessThan(470);
+    for (let step = 0; step < 15; step++) other.step({ requests: other.readCount });
+    expect(other.readCount).toBeGreaterThan(440);
+    expect(other.readCount).toBeLessThan(500);
   });
 
   // Proves that a process that took itself for overloaded when it was only cold does not go by what little it did.
   it('are all brought back when there is time left', () => {
-    const process = new TestProcess(1000);
-    process.step({ ...late, requests: 60 });
-    expect(process.readCount).toBe(250);
+    const process = new TestProcess(1000).warm().flood(4);
+    expect(process.readCount).toBeLessThan(450);
     process.steps(15, { requests: 10, utilisation: 0.2 });
     expect([process.readCount, process.shedder.shed]).toEqual([1000, 0]);
   });
 
   it('are not brought back because no request was read while they were parked', () => {
-    const process = new TestProcess(1000);
-    process.step(late);
+    const process = new TestProcess(1000).warm().flood(4);
+    const { readCount } = process;
     process.steps(3, { requests: 0, readWaitMs: 600 });
-    expect(process.readCount).toBe(250);
+    expect(process.readCount).toBeLessThanOrEqual(readCount);
   });
 
-  it('are parked again when the wait grows, by as much as it grows', () => {
-    const process = new TestProcess(1000, {}, { firstReadShare: 0.8 });
-    process.step(late);
-    process.steps(2, late);
-    const before = process.readCount;
-    // twice as much to do as can be done
-    for (let step = 0; step < 4; step++) process.step({ readWaitMs: 400 + step * 100, readWaitSinceMs: process.nowMs });
-    expect(process.readCount).toBeLessThan(before * 0.5);
-    const falling = new TestProcess(1000, {}, { firstReadShare: 0.8 });
-    falling.step({ readWaitMs: 2000 });
-    for (let step = 0; step < 4; step++)
-      falling.step({ readWaitMs: 1800 - step * 150, readWaitSinceMs: falling.nowMs });
-    expect(falling.readCount).toBe(before);
-  });
-
-  // Proves that what began to wait before tells nothing of what was done since.
+  // Proves that a wait that began before is not taken for one that came of those who are read now.
   it('are not parked twice for one wait', () => {
-    const process = new TestProcess(1000);
-    process.step(late);
-    const atMs = process.nowMs;
-    for (let step = 1; step < 9; step++) process.step({ readWaitMs: 300 + step * 100, readWaitSinceMs: atMs - 300 });
-    expect(process.readCount).toBe(250);
+    const process = new TestProcess(1000).warm().flood(2);
+    const { readCount } = process;
+    // those who asked before are answered: it takes a while
+    for (let step = 1; step < 9; step++) process.step({ readWaitMs: 250, requests: most });
+    expect(process.readCount).toBeGreaterThan(readCount * 0.85);
   });
 
-  it('are let go of when there is no time for them while they are there, and hung up on when there is', () => {
-    const process = new TestProcess(1000);
-    process.step(late);
+  it('are let go of when there is no time for them while they are there, and hung up on as time goes by', () => {
+    const process = new TestProcess(1000).warm().flood(4);
+    const { readCount } = process;
     process.steps(20, { readWaitMs: 150 });
-    expect([process.shedder.shed, process.shedder.parkedCount, process.lines.size]).toEqual([750, 0, 1000]);
+    expect([process.shedder.shed, process.shedder.parkedCount, process.lines.size]).toEqual([
+      1000 - readCount,
+      0,
+      1000,
+    ]);
     process.step({ utilisation: 0.5, requests: 100 });
     expect(process.lines.size).toBeLessThan(1000);
-    process.steps(50, { utilisation: 0.1, requests: 100 });
-    expect([process.lines.size, process.readCount]).toEqual([250, 250]);
+    process.steps(80, { utilisation: 0.1, requests: 100 });
+    expect([process.lines.size, process.readCount]).toEqual([readCount, readCount]);
   });
 
   // Proves that a process that is late takes care of those who are there first, and lets others in afterwards as it has time.
   it('are no more than there are while requests wait, unless a proxy stands between', () => {
-    const process = new TestProcess(1000);
-    process.step(late);
+    const process = new TestProcess(1000).warm().flood(4);
     expect(process.room).toBe(0);
     process.steps(20, { readWaitMs: 150 });
     expect(process.room).toBe(0);
@@ -206,15 +231,15 @@ describe('connections of a process that is asked for too much', () => {
     expect(process.room).toBeLessThan(2 * room);
     process.steps(200, { utilisation: 0.1, requests: 100 });
     expect(process.room).toBe(never);
-    const behind = new TestProcess(1000, { no: -1 });
+    const behind = new TestProcess(1000, { no: -1 }).warm();
     behind.steps(3, late);
     expect(behind.room).toBe(never);
-    const money = new TestProcess(1000, {}, { waitMaxMs: never, calmMs: never });
-    money.steps(3, { readWaitMs: 5000, overdueMs: 5000 });
+    const money = new TestProcess(1000, {}, { waitMaxMs: never, calmMs: never }).warm();
+    money.steps(3, { readWaitMs: 5000 });
     expect([money.readCount, money.room]).toEqual([1000, never]);
     // one that does little but accept connections whose clients have gone
-    const accepting = new TestProcess(1000);
-    accepting.step({ ...late, requests: 10, connections: 100 });
+    const accepting = new TestProcess(1000).warm();
+    accepting.steps(2, { ...late, requests: 10, connections: 100 });
     expect(accepting.room).toBe(0);
   });
 });

@@ -1,25 +1,30 @@
+import type { ProbeLook } from '#libs/runtime';
 import { type Line, type LineVisitor, ParkedLines } from './parked-lines.ts';
 
-/** Winners open, and who opened shares, well within this. */
-const keptForMs = 60_000;
+/**
+ * Most winners open, and most who opened share, within this. (A minute was too long: with sixty winners a second those who were spared asked for
+ * as much as could be answered, and opens stood in the queue of their shakes.)
+ */
+const keptForMs = 15_000;
 const busyFrom = 0.85;
 /** Below it a process is late because of others. */
 const loadPerSecondMin = 500;
-/** Waits that began within this of each other do not tell how fast they grow. */
-const shownAfterMs = 200;
-/** However fast the wait grows, such a part goes on being read; and however slowly, no more. */
-const readShare = { least: 0.3, most: 0.9 };
+/** Too few come within less. */
+const shownAfterMs = 80;
+/** When some are parked at all, no more than such a part goes on being read. */
+const readShareMax = 0.9;
 /** Who is parked or brought back asks at once for what he waits for: how often they ask is counted after that, for so long. */
 const steadyAfterMs = 100;
-const countedMs = 150;
 /** So many are read that they ask for this part of what can be answered. */
 const aimShare = 0.92;
 /** Whoever asked on a parked connection has gone by then, and most of the others are about to. */
 const parkedMaxMs = 1800;
-/** Rates are averaged over about five steps: a step may have what the one before has left. */
-const rateWeight = 0.2;
+/** Rates are averaged over about four steps: a step may have what the one before has left. */
+const rateWeight = 0.25;
+/** After some were parked the kernel tells once of each of them that it has asked, and that takes longer than parking. */
+const parkingMs = 500;
 /** Such a part of what can be answered goes to new connections however much there is to do, and such a part of the time that is left. */
-const comersShare = 0.1;
+const comersShare = 0.25;
 const idleShare = 0.75;
 /** A new connection costs as much as so many requests (measured: a process whose phones all come anew answers a third of them); hanging up as one. */
 const requestsPerConnection = 3;
@@ -30,34 +35,31 @@ const roomMax = 500;
 /** Of a step: a process that could do next to nothing lately finds out what it can do. */
 const bringBackMin = 20;
 const comersMin = 5;
-/** Less is hard to tell from nothing. */
-const utilisationMin = 0.05;
-const nothingCounted = { ms: 0, requests: 0, lineMs: 0 };
+/** Of a process that does less it is hard to tell what it could do: when it is held to a part of a core most of that is idle time. */
+const tellingUtilisation = 0.8;
 
 export interface LineLimits {
-  /** Requests that wait longer than this until they are read are too many. Infinite: they never are. */
+  /** Requests that wait for this long until they are read are too many. Infinite: they never are. */
   readonly waitMaxMs: number;
-  /** Then such a part of the connections goes on being read: the smaller, the sooner nobody waits. */
-  readonly firstReadShare: number;
+  /**
+   * So many go on being read as can be answered within this, however often they ask: each waits for one answer at a time, so they make
+   * nobody wait for longer.
+   */
+  readonly leastReadMs: number;
   /** Connections are brought back, and new ones come in, while requests wait for less than this. */
   readonly calmMs: number;
-  /** When requests go on waiting for this long, more of them are parked, so that it is calm within `calmWithinMs`. */
-  readonly againFromMs: number;
+  /** So many are parked that a longer wait falls to that within this. */
   readonly calmWithinMs: number;
   /** Who asks for more than shakes, or has won, is spared. */
   readonly sparesOthers: boolean;
 }
 
-export interface LineFigures {
+export interface LineFigures extends ProbeLook {
+  /** Monotonic. */
   readonly nowMs: number;
   readonly elapsedMs: number;
   readonly utilisation: number;
-  /** What a request waits until it is read, and since when that is known (see ReadyProbe). */
-  readonly readWaitMs: number;
-  readonly readWaitSinceMs: number;
-  /** How late timers are by now: the loop has been reading for so long without an end. */
-  readonly overdueMs: number;
-  /** Requests, and connections that came, since the last step. */
+  /** Requests, and connections that came, since the last step; `readBefore` counts the same requests. */
   readonly requests: number;
   readonly connections: number;
 }
@@ -65,10 +67,10 @@ export interface LineFigures {
 /**
  * The last valve of a process that is asked for more than it can even refuse. When requests wait too long until they are read, most of those
  * who wait will have gone by then, and answering them keeps the others waiting for ever (a server that answers only those who have gone
- * answers nobody). Then most of the connections that only shake, at random, are parked: they are not read. As soon as nobody waits any
- * more it is seen how often those ask who are read, and so how many can be read, and so many are brought back. Those for whom there was no
- * time while they were there are let go of, and hung up on when there is nothing else to do. Nobody new comes in meanwhile, and afterwards
- * no more than there is time for. How it fares is shown by flood.spec.ts.
+ * answers nobody). It is counted how often those ask who are read, and so it is known how many can be read; the others, connections that only
+ * shake, at random, are parked: they are not read. When the wait is over more are brought back, as many as can be read by then. Those for whom
+ * there was no time while they were there are let go of, and hung up on by and by. Nobody new comes in meanwhile, and afterwards no more than
+ * there is time for. How it fares is shown by flood.spec.ts.
  */
 export class LineShedder<L extends Line> {
   private readonly parked: ParkedLines<L>;
@@ -76,19 +78,16 @@ export class LineShedder<L extends Line> {
   private room = Number.POSITIVE_INFINITY;
   /** Steps in a row in which nobody new should have come in. */
   private crowded = 0;
-  /** Nobody has been parked since anybody could come in. */
-  private isFresh = true;
-  /** When connections were parked or brought back last: a wait that began before does not show it. */
-  private changedAtMs = Number.NEGATIVE_INFINITY;
-  /** An earlier wait since then. */
-  private earlier: { readonly waitMs: number; readonly sinceMs: number } | undefined;
+  private parkedAtMs = Number.NEGATIVE_INFINITY;
+  /** Those who were brought back ask at once for what they waited for: how often they ask is counted from then on. */
+  private steadyFromMs = 0;
+  /** An earlier one of the process's own requests, read since as many connections are read as now. */
+  private own: { readonly sentAtMs: number; readonly readBefore: number } | undefined;
   /** Requests that can be answered in a millisecond, and those that were of late. */
   private perMs = 0;
   private latePerMs = 0;
   private lateUtilisation = 1;
-  /** While nobody waits: for so long, requests, and connections that were read times milliseconds. */
-  private counted = nothingCounted;
-  /** Requests of a connection in a millisecond; undefined: not known since connections were parked. */
+  /** Requests of a connection that is read, in a millisecond; undefined: not known yet. */
   private perLineMs: number | undefined;
 
   constructor(
@@ -124,7 +123,7 @@ export class LineShedder<L extends Line> {
 
   /** Each `admissionStepMs`. */
   step(figures: LineFigures): void {
-    const { nowMs, elapsedMs, utilisation, readWaitMs, readWaitSinceMs, requests, connections } = figures;
+    const { nowMs, elapsedMs, utilisation, readWaitMs, requests, connections } = figures;
     // a process that does little but accept connections whose clients have gone answers next to no requests: that is a load too
     const isLoaded = (requests + connections) * 1000 >= loadPerSecondMin * elapsedMs;
     const hasTime = utilisation < busyFrom;
@@ -132,89 +131,78 @@ export class LineShedder<L extends Line> {
     // a step that was spent on parking has no requests, and many wait
     const isCalm = hasTime || readWaitMs < this.limits.calmMs;
     this.learnRate(figures, isCalm);
-    if (readWaitSinceMs >= this.changedAtMs) {
-      if (isCalm) this.count(figures);
-      else if (isBusy) this.watchGrowth(figures);
-    }
-    if (isCalm) this.bringBack(nowMs, hasTime);
-    this.parked.letGoParkedBefore(nowMs - parkedMaxMs);
+    this.learnAsked(figures);
     this.crowded = isBusy && readWaitMs > this.limits.waitMaxMs ? this.crowded + 1 : 0;
+    if (isBusy && !isCalm) this.parkTooMany(readWaitMs, nowMs);
+    this.bringBack(figures, hasTime);
+    this.parked.letGoParkedBefore(nowMs - parkedMaxMs);
     const idle = idleShare * Math.max(1 - utilisation, 0) * this.perMs * elapsedMs;
-    if (this.crowded >= crowdedSteps || this.parked.count > 0) this.admitNobodyNew();
-    else this.makeRoom(isCalm ? this.comersOf(idle + comersShare * this.perMs * elapsedMs, hasTime) : 0, connections);
-    this.parked.hangUp(idle);
+    const isShut = this.crowded >= crowdedSteps || this.parked.count > 0;
+    const comers = isShut || !isCalm ? 0 : this.comersOf(idle + comersShare * this.perMs * elapsedMs, hasTime);
+    if (isShut) this.admitNobodyNew();
+    else this.makeRoom(comers, connections);
+    // who comes in takes the place of somebody who has gone: a process whose connections only grow in number spends its time on them
+    this.parked.hangUp(idle + comers);
   }
 
   /**
-   * What is answered while somebody waits is what can be answered; while nobody does, no less than what is answered over the time that it
-   * takes. (Going by the former alone, a process that had once parked everybody took next to nothing for all it can do.)
+   * What is answered while somebody waits is what can be answered, unless the time goes into parking; while nobody does, no less than what is
+   * answered over the time that it takes. (Going by the former alone, a process that had once parked everybody took next to nothing for all
+   * it can do.)
    */
-  private learnRate({ requests, elapsedMs, utilisation }: LineFigures, isCalm: boolean): void {
+  private learnRate({ requests, elapsedMs, utilisation, nowMs }: LineFigures, isCalm: boolean): void {
     const perMs = requests / elapsedMs;
     this.latePerMs += rateWeight * (perMs - this.latePerMs);
     this.lateUtilisation += rateWeight * (utilisation - this.lateUtilisation);
-    const couldBe = this.latePerMs / Math.max(this.lateUtilisation, utilisationMin);
-    if (isCalm) this.perMs = Math.max(this.perMs, couldBe);
-    else this.perMs += rateWeight * (perMs - this.perMs);
+    if (!isCalm && nowMs >= this.parkedAtMs + parkingMs) this.perMs += rateWeight * (perMs - this.perMs);
+    else if (this.lateUtilisation >= tellingUtilisation)
+      this.perMs = Math.max(this.perMs, this.latePerMs / this.lateUtilisation);
   }
 
-  /** How often they ask who are read, while nobody waits. */
-  private count({ elapsedMs, requests, nowMs }: LineFigures): void {
-    this.earlier = undefined;
-    if (this.room === Number.POSITIVE_INFINITY) this.isFresh = true;
-    if (nowMs - elapsedMs < this.changedAtMs + steadyAfterMs) return;
-    const ms = this.counted.ms + elapsedMs;
-    const all = this.counted.requests + requests;
-    const lineMs = this.counted.lineMs + this.parked.readCount * elapsedMs;
-    this.counted = { ms, requests: all, lineMs };
-    if (ms < countedMs) return;
-    this.perLineMs = Math.max(all, 1) / Math.max(lineMs, 1);
-    this.counted = nothingCounted;
+  /**
+   * How often they ask who are read: as many requests as are read between two of the process's own came between those two. (How fast the wait
+   * grows tells it too, but a pause of the process makes it grow as well.)
+   */
+  private learnAsked({ ownSentAtMs, readBefore }: LineFigures): void {
+    if (ownSentAtMs < this.steadyFromMs) return;
+    this.own ??= { sentAtMs: ownSentAtMs, readBefore };
+    const ms = ownSentAtMs - this.own.sentAtMs;
+    if (ms < shownAfterMs) return;
+    const perLineMs = Math.max(readBefore - this.own.readBefore, 1) / (ms * Math.max(this.parked.readCount, 1));
+    this.perLineMs = ((this.perLineMs ?? perLineMs) + perLineMs) / 2;
+    this.own = { sentAtMs: ownSentAtMs, readBefore };
   }
 
-  /** The first time it is not known how many are too many. Later a wait that grows, with nothing done meanwhile, grows by what is too much. */
-  private watchGrowth({ readWaitMs: waitMs, readWaitSinceMs: sinceMs, overdueMs, nowMs }: LineFigures): void {
-    const { waitMaxMs, firstReadShare, againFromMs, calmMs, calmWithinMs } = this.limits;
-    this.counted = nothingCounted;
-    if (this.isFresh) {
-      if (Math.max(waitMs, overdueMs) >= waitMaxMs) this.park(firstReadShare, nowMs);
-      return;
-    }
-    if (sinceMs < this.changedAtMs + steadyAfterMs) return;
-    const elapsedMs = sinceMs - (this.earlier?.sinceMs ?? sinceMs);
-    const growth = (waitMs - (this.earlier?.waitMs ?? 0)) / elapsedMs;
-    const growthMax = -(waitMs - calmMs) / calmWithinMs;
-    if (this.earlier === undefined || (growth <= growthMax && elapsedMs > 0)) this.earlier = { waitMs, sinceMs };
-    else if (elapsedMs >= shownAfterMs && waitMs >= againFromMs) {
-      const share = (1 + growthMax) / (1 + growth);
-      this.park(Math.min(Math.max(share, readShare.least), readShare.most), nowMs);
-    }
+  /** So many can be read that the wait soon is what it should be; at least so many that they can do no harm however often they ask. */
+  private readMost(waitMs: number): number {
+    const { calmMs, calmWithinMs, leastReadMs } = this.limits;
+    const perMs = (1 - (waitMs - calmMs) / calmWithinMs) * this.perMs;
+    return this.perLineMs === undefined
+      ? Number.POSITIVE_INFINITY
+      : Math.max(perMs / this.perLineMs, leastReadMs * this.perMs);
   }
 
-  private park(share: number, nowMs: number): void {
-    this.parked.park(share, nowMs);
-    this.isFresh = false;
-    this.perLineMs = undefined;
-    this.changed(nowMs);
+  private parkTooMany(waitMs: number, nowMs: number): void {
+    if (waitMs < this.limits.waitMaxMs) return;
+    const share = this.readMost(waitMs) / this.parked.readCount;
+    if (share >= readShareMax || this.parked.park(share, nowMs) === 0) return;
+    this.parkedAtMs = nowMs;
+    this.own = undefined;
   }
 
   /**
    * As many as can be read besides the others, all of them when there is time left; no more at once than make requests wait for too long, for
-   * each of them may have asked.
+   * each of them may have asked, and then not before it is seen what came of it.
    */
-  private bringBack(nowMs: number, hasTime: boolean): void {
-    if (this.parked.count === 0 || (!hasTime && this.perLineMs === undefined)) return;
-    const wanted = hasTime ? this.parked.count : (aimShare * this.perMs) / this.perLineMs! - this.parked.readCount;
-    const count = Math.min(wanted, Math.max(this.limits.waitMaxMs * this.perMs, bringBackMin));
-    if (count < 1) return;
+  private bringBack({ nowMs, readWaitMs, ownSentAtMs }: LineFigures, hasTime: boolean): void {
+    if (this.parked.count === 0 || ownSentAtMs < this.steadyFromMs) return;
+    const most = hasTime ? Number.POSITIVE_INFINITY : aimShare * this.readMost(readWaitMs);
+    const atOnce = Math.max((this.limits.waitMaxMs - readWaitMs) * this.perMs, hasTime ? bringBackMin : 0);
+    const count = Math.min(this.parked.count, most - this.parked.readCount, atOnce);
+    if (count < bringBackMin) return;
     this.parked.bringBack(count);
-    this.changed(nowMs);
-  }
-
-  private changed(nowMs: number): void {
-    this.earlier = undefined;
-    this.counted = nothingCounted;
-    this.changedAtMs = nowMs;
+    this.steadyFromMs = nowMs + steadyAfterMs;
+    this.own = undefined;
   }
 
   /** A proxy spreads what it is asked for by itself: refused, it would take this process for a dead one. */

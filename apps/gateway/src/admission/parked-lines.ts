@@ -51,8 +51,8 @@ export class ParkedLines<L extends Line> {
     return this.lines.size - this.count - (this.toHangUp.length - this.hungUp);
   }
 
-  /** Goes on reading such a part of the connections that are read, at random; those that are spared are among them. */
-  park(share: number, nowMs: number): void {
+  /** Goes on reading such a part of the connections that are read, at random; those that are spared are among them. How many it parked. */
+  park(share: number, nowMs: number): number {
     let spared = 0;
     let others = 0;
     for (const visitor of this.lines.values()) {
@@ -69,7 +69,8 @@ export class ParkedLines<L extends Line> {
       line.pause();
       lines.push(line);
     }
-    this.batches.push({ lines, from: 0, sinceMs: nowMs });
+    if (lines.length > 0) this.batches.push({ lines, from: 0, sinceMs: nowMs });
+    return lines.length;
   }
 
   /** Reads so many again, those that were parked first. */

@@ -43,6 +43,11 @@ export class RequestGate {
 
   constructor(private readonly parts: RequestGateParts) {}
 
+  /** All that came since the start. */
+  cameCount(): number {
+    return Object.values(this.came).reduce((sum, count) => sum + count, 0);
+  }
+
   /** False: it was refused. */
   letIn(request: IncomingMessage, response: ServerResponse): boolean {
     const importance = importanceOf(request.method!, request.url!);
