@@ -19,10 +19,10 @@ const steadyAfterMs = 100;
 const aimShare = 0.92;
 /** Whoever asked on a parked connection has gone by then, and most of the others are about to. */
 const parkedMaxMs = 1800;
-/** Rates are averaged over about four steps: a step may have what the one before has left. */
-const rateWeight = 0.25;
-/** After some were parked the kernel tells once of each of them that it has asked, and that takes longer than parking. */
-const parkingMs = 500;
+/** Rates are averaged over about five steps: a step may have what the one before has left. */
+const rateWeight = 0.2;
+/** What could be answered a step ago, and was not since, counts for a little less. */
+const rateKept = 0.94;
 /** Such a part of what can be answered goes to new connections however much there is to do, and such a part of the time that is left. */
 const comersShare = 0.25;
 const idleShare = 0.75;
@@ -30,13 +30,13 @@ const idleShare = 0.75;
 const requestsPerConnection = 3;
 /** Requests wait too long for anybody new to come in for so many steps in a row: one pause is none of the clients' doing. */
 const crowdedSteps = 2;
-/** So much room, and nobody has come for it: no limit is needed. */
+/** So much room there is at most, unless nobody comes for it: then no limit is needed. */
 const roomMax = 500;
 /** Of a step: a process that could do next to nothing lately finds out what it can do. */
 const bringBackMin = 20;
 const comersMin = 5;
 /** Of a process that does less it is hard to tell what it could do: when it is held to a part of a core most of that is idle time. */
-const tellingUtilisation = 0.8;
+const tellingUtilisation = 0.5;
 
 export interface LineLimits {
   /** Requests that wait for this long until they are read are too many. Infinite: they never are. */
@@ -78,7 +78,6 @@ export class LineShedder<L extends Line> {
   private room = Number.POSITIVE_INFINITY;
   /** Steps in a row in which nobody new should have come in. */
   private crowded = 0;
-  private parkedAtMs = Number.NEGATIVE_INFINITY;
   /** Those who were brought back ask at once for what they waited for: how often they ask is counted from then on. */
   private steadyFromMs = 0;
   /** An earlier one of the process's own requests, read since as many connections are read as now. */
@@ -146,17 +145,15 @@ export class LineShedder<L extends Line> {
   }
 
   /**
-   * What is answered while somebody waits is what can be answered, unless the time goes into parking; while nobody does, no less than what is
-   * answered over the time that it takes. (Going by the former alone, a process that had once parked everybody took next to nothing for all
-   * it can do.)
+   * What is answered while somebody waits is what can be answered, or was a moment ago (a pause, or parking, says nothing about it); while
+   * nobody does, no less than what is answered over the time that it takes. (Going by the former alone, a process that had once parked
+   * everybody took next to nothing for all it can do.)
    */
-  private learnRate({ requests, elapsedMs, utilisation, nowMs }: LineFigures, isCalm: boolean): void {
-    const perMs = requests / elapsedMs;
-    this.latePerMs += rateWeight * (perMs - this.latePerMs);
+  private learnRate({ requests, elapsedMs, utilisation }: LineFigures, isCalm: boolean): void {
+    this.latePerMs += rateWeight * (requests / elapsedMs - this.latePerMs);
     this.lateUtilisation += rateWeight * (utilisation - this.lateUtilisation);
-    if (!isCalm && nowMs >= this.parkedAtMs + parkingMs) this.perMs += rateWeight * (perMs - this.perMs);
-    else if (this.lateUtilisation >= tellingUtilisation)
-      this.perMs = Math.max(this.perMs, this.latePerMs / this.lateUtilisation);
+    const couldBe = this.lateUtilisation < tellingUtilisation ? 0 : this.latePerMs / this.lateUtilisation;
+    this.perMs = isCalm ? Math.max(this.perMs, couldBe) : Math.max(rateKept * this.perMs, this.latePerMs);
   }
 
   /**
@@ -186,7 +183,6 @@ export class LineShedder<L extends Line> {
     if (waitMs < this.limits.waitMaxMs) return;
     const share = this.readMost(waitMs) / this.parked.readCount;
     if (share >= readShareMax || this.parked.park(share, nowMs) === 0) return;
-    this.parkedAtMs = nowMs;
     this.own = undefined;
   }
 
@@ -216,7 +212,8 @@ export class LineShedder<L extends Line> {
   }
 
   private makeRoom(count: number, came: number): void {
-    this.room = Math.max(this.room - came, 0) + count;
-    if (this.room > roomMax) this.room = Number.POSITIVE_INFINITY;
+    if (this.room === Number.POSITIVE_INFINITY) return;
+    const room = Math.max(this.room - came, 0) + count;
+    this.room = room > roomMax && came === 0 ? Number.POSITIVE_INFINITY : Math.min(room, roomMax);
   }
 }
