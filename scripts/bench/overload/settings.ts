@@ -64,6 +64,8 @@ const holdMs = 1500;
 const settleMs = 6000;
 /** Hardly anybody. */
 const quietLoad = 0.1;
+/** Those who come back over new connections are as many again, and still it has time left. */
+const calmLoad = 0.25;
 
 /**
  * The process is held to its share, its capacity is measured, and the loads follow. The load jumps to the peak
@@ -83,7 +85,7 @@ export function stepsOf(settings: OverloadSettings, afterSeconds: number): LoadS
     step('low', loads.low, stepSeconds),
     step('full', loads.full, stepSeconds),
     step('double', loads.double, stepSeconds),
-    step('calm', loads.low, calmSeconds),
+    step('calm', calmLoad, calmSeconds),
     step('triple', loads.triple, peakSeconds),
     step('highest', loads.highest, peakSeconds),
     step('after', loads.low, afterSeconds),
