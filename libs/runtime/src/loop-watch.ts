@@ -13,12 +13,7 @@ export interface LoopFigures extends ProbeLook {
 }
 
 /** Of a process that cannot connect to itself. */
-const nothingSeen = {
-  readWaitMs: 0,
-  unreadSinceMs: Number.POSITIVE_INFINITY,
-  ownSentAtMs: Number.NEGATIVE_INFINITY,
-  readBefore: 0,
-};
+const nothingSeen: ProbeLook = { readWaitMs: 0, ownSentAtMs: Number.NEGATIVE_INFINITY, readBefore: 0 };
 
 /**
  * How this process's event loop is doing. `monitorEventLoopDelay` of Node tells of a delay only when it is over; who asks this one from
@@ -60,7 +55,7 @@ export class LoopWatch {
     const nowMs = performance.now();
     const busy = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(busy, this.busyBefore);
-    const look = this.probe?.look() ?? { ...nothingSeen, readWaitSinceMs: nowMs };
+    const look = this.probe?.look() ?? nothingSeen;
     const figures = {
       elapsedMs: nowMs - this.takenAtMs,
       utilisation: utilization,

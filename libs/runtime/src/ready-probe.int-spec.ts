@@ -55,10 +55,10 @@ it('tells of what is under way by how long it has been so, and sends another one
   probe.send();
   spin(60);
   probe.send();
-  const { readWaitMs, readWaitSinceMs, unreadSinceMs } = probe.look();
+  const { readWaitMs } = probe.look();
   expect(readWaitMs).toBeGreaterThanOrEqual(60);
-  expect(readWaitSinceMs - beganAtMs).toBeLessThan(60);
-  expect(unreadSinceMs).toBe(readWaitSinceMs);
+  const sinceMs = performance.now() - readWaitMs;
+  expect(sinceMs - beganAtMs).toBeLessThan(60);
   expect(await until(probe, beganAtMs + 60)).toBeGreaterThan(0);
 });
 
@@ -77,5 +77,5 @@ it('tells of nothing after its end', async () => {
   probe.close();
   probe.send();
   spin(20);
-  expect(probe.look()).toMatchObject({ readWaitMs: 0, unreadSinceMs: Number.POSITIVE_INFINITY });
+  expect(probe.look().readWaitMs).toBe(0);
 });

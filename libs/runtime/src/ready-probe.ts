@@ -12,10 +12,6 @@ const pairsCount = 8;
 export interface ProbeLook {
   /** What a request waits in its socket until it is read: the longer of what the last one waited and what the first unread one has by now. */
   readonly readWaitMs: number;
-  /** Since when that is known: it does not show yet what was done later. */
-  readonly readWaitSinceMs: number;
-  /** When the first that is not read yet was sent; infinite: there is none. */
-  readonly unreadSinceMs: number;
   /** When the last that was read was sent, and what was counted when it was read. */
   readonly ownSentAtMs: number;
   readonly readBefore: number;
@@ -87,14 +83,7 @@ export class ReadyProbe {
     const unreadSinceMs = Math.min(...this.pairs.map(({ sentAtMs = Number.POSITIVE_INFINITY }) => sentAtMs));
     const unreadMs = performance.now() - unreadSinceMs;
     const { sinceMs, waitMs, count } = this.last;
-    const isLonger = unreadMs > waitMs;
-    return {
-      readWaitMs: isLonger ? unreadMs : waitMs,
-      readWaitSinceMs: isLonger ? unreadSinceMs : sinceMs,
-      unreadSinceMs,
-      ownSentAtMs: sinceMs,
-      readBefore: count,
-    };
+    return { readWaitMs: Math.max(unreadMs, waitMs), ownSentAtMs: sinceMs, readBefore: count };
   }
 
   close(): void {

@@ -144,7 +144,7 @@ describe('a gateway that has stepped back by itself', () => {
     await Promise.all([...shakers.map((shaker) => shaker.answers(1)), other.answers(1)]);
     const { lines } = rig.parts;
     const startMs = performance.now();
-    const busy = { elapsedMs: 100, utilisation: 1, connections: 100, unreadSinceMs: Number.POSITIVE_INFINITY };
+    const busy = { elapsedMs: 100, utilisation: 1, connections: 100 };
     const step = (
       no: number,
       readWaitMs: number,
@@ -155,7 +155,6 @@ describe('a gateway that has stepped back by itself', () => {
         ...busy,
         nowMs: startMs + no * 100,
         readWaitMs,
-        readWaitSinceMs: sentAtMs,
         ownSentAtMs: sentAtMs,
         ...own,
       });

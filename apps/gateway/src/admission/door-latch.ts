@@ -6,12 +6,12 @@ import { type AddressInfo, Server } from 'node:net';
  */
 export const connectionsWaitingMax = 256;
 /** A door that was shut is opened for so many at least. */
-const roomMin = 8;
+export const roomMin = 8;
 /**
  * And it stays shut for so long: to listen again the kernel looks for a conflict among all connections of the port (measured: 0.1 ms with a
  * thousand, 2.2 ms with ten thousand; a process that let in a few at a time took a sixth of its time for it).
  */
-const shutMinMs = 1000;
+export const shutMinMs = 1000;
 
 /**
  * Whether a server listens. Node accepts whoever comes and can only hang up on them, which costs a fifth of a shake each; while nobody

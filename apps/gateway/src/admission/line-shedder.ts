@@ -9,11 +9,11 @@ const keptForMs = 15_000;
 const busyFrom = 0.85;
 /** Below it a process is late because of others. */
 const loadPerSecondMin = 500;
-/** Too few come within less. */
+/** How often they ask is counted for so long at least: too few come within less. */
 const shownAfterMs = 80;
 /** When some are parked at all, no more than such a part goes on being read. */
 const readShareMax = 0.9;
-/** Who is parked or brought back asks at once for what he waits for: how often they ask is counted after that, for so long. */
+/** Who is brought back asks at once for what he waits for: how often they ask is counted after that. */
 const steadyAfterMs = 100;
 /** So many are read that they ask for this part of what can be answered. */
 const aimShare = 0.92;

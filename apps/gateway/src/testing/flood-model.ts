@@ -1,3 +1,4 @@
+import { connectionsWaitingMax, roomMin, shutMinMs } from '../admission/door-latch.ts';
 import { type LineLimits, LineShedder } from '../admission/line-shedder.ts';
 import { type Line, type LineVisitor, newLine } from '../admission/parked-lines.ts';
 
@@ -25,10 +26,6 @@ const shakeCostIn = (round: number): number => Math.min(Math.max(1 - 0.37 * Math
 const stepMs = 100;
 const pauseEachMs = 7000;
 const patienceMs = 2000;
-/** Of DoorLatch. */
-const waitingConnectionsMax = 256;
-const roomMin = 8;
-const shutMinMs = 1000;
 /** Of libuv: ready sockets that it takes at once. It looks at timers when it found fewer. */
 const batchMax = 1024;
 /** Under way at once, as of ReadyProbe. */
@@ -47,7 +44,6 @@ export interface FloodOptions {
   readonly limits: LineLimits;
   /** False: nothing is ever parked and the door stays open. */
   readonly isOn: boolean;
-  readonly seed?: number;
 }
 
 interface Open {
@@ -118,11 +114,10 @@ export class FloodModel {
   private readonly probesMs: number[] = [];
   private probed = { sinceMs: Number.NEGATIVE_INFINITY, waitMs: 0, readBefore: 0 };
   private readCount = 0;
-  private seed: number;
+  private seed = 1;
 
   constructor(private readonly options: FloodOptions) {
     const { phones, limits } = options;
-    this.seed = options.seed ?? 1;
     this.lineOf = Array.from({ length: phones + spares });
     this.dueMs = new Float64Array(phones + spares).fill(noShake);
     this.nextSpare = phones;
@@ -235,7 +230,7 @@ export class FloodModel {
     this.offered += 1;
     const line = this.lineOf[phone];
     if (line === undefined) {
-      if (!this.isListening || this.backlog.length >= waitingConnectionsMax) return;
+      if (!this.isListening || this.backlog.length >= connectionsWaitingMax) return;
       this.backlog.push(phone);
       if (this.backlog.length === 1) this.ready('connections');
     } else if (line.isRead) this.ready(line);
@@ -305,9 +300,7 @@ export class FloodModel {
 
   private takeStep(): void {
     const { nowMs, probed, step } = this;
-    const unreadSinceMs = this.probesMs[0] ?? Number.POSITIVE_INFINITY;
-    const sinceMs = Math.min(unreadSinceMs, nowMs);
-    const read = nowMs - sinceMs > probed.waitMs ? { sinceMs, waitMs: nowMs - sinceMs } : probed;
+    const readWaitMs = Math.max(nowMs - (this.probesMs[0] ?? nowMs), probed.waitMs);
     const elapsedMs = nowMs - step.lastMs;
     this.step = { lastMs: nowMs, nextMs: nowMs + stepMs, busyMs: 0, requests: 0, connections: 0 };
     this.spend(costs.step);
@@ -321,11 +314,9 @@ export class FloodModel {
       nowMs,
       elapsedMs,
       utilisation: Math.min(step.busyMs / elapsedMs, 1),
-      readWaitMs: read.waitMs,
-      readWaitSinceMs: read.sinceMs,
+      readWaitMs,
       ownSentAtMs: probed.sinceMs,
       readBefore: probed.readBefore,
-      unreadSinceMs,
       requests: step.requests,
       connections: step.connections,
     });
