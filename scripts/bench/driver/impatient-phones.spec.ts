@@ -48,15 +48,16 @@ describe('phones that obey nobody', () => {
   });
 
   // Proves that nothing is lost or counted twice: every shake that was sent ends in one way, in the period in which it was due.
-  it('count every shake once, where it was due', () => {
+  it('count every shake once, where it was due, and every answer where it came', () => {
     const phones = phonesOf(10, [
       { ms: 300, load: 1 },
       { ms: 700, load: 1 },
     ]);
     const ends = ['decided', 'rested', 'refused', 'cutOff'] as const;
+    const tookMs = [40, 60, 10, 10] as const;
     ends.forEach((how, at) => {
       const phone = phones.take(at * 100 + 50, at * 100 + 60)!;
-      phones.end(phone, how, at * 100 + 90);
+      phones.end(phone, how, at * 100 + 50 + tookMs[at]!);
     });
     phones.take(450, 450);
     const { periods, steps } = phones.summary(1000);
@@ -70,10 +71,11 @@ describe('phones that obey nobody', () => {
       [0, 0, 0, 0, 1],
     ]);
     expect(periods.every(({ sent }) => sent === 1)).toBe(true);
+    expect(periods.map(({ answers }) => answers)).toEqual([1, 0, 1, 0, 0]);
     expect(steps.map(({ fromMs, untilMs }) => [fromMs, untilMs])).toEqual([
       [0, 300],
       [300, 1000],
     ]);
-    expect(steps[0]).toMatchObject({ p50Ms: 40, p99Ms: 40, lagP99Ms: 10 });
+    expect(steps[0]).toMatchObject({ p50Ms: 40, p99Ms: 60, lagP99Ms: 10 });
   });
 });

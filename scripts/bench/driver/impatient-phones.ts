@@ -111,6 +111,7 @@ export class ImpatientPhones {
     this.periodAt(dueMs)[how] += 1;
     if (how === 'decided' || how === 'rested') {
       this.answered += 1;
+      this.periodAt(nowMs).answers += 1;
       this.stepResults[this.stepAt(dueMs)]!.latencies.push(nowMs - dueMs);
     }
     this.dueMs[phone] = noShake;
@@ -173,6 +174,7 @@ export const emptyPeriod = (): ShakesPeriod => ({
   cutOff: 0,
   gaveUp: 0,
   connected: 0,
+  answers: 0,
 });
 
 function quantileOf(values: readonly number[], fraction: number): number {

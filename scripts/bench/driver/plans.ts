@@ -163,7 +163,7 @@ export type ImpatientStep =
 
 export const shakesPeriodMs = 100;
 
-/** Shakes that were due in one period, by what became of them. */
+/** Shakes that were due in one period, by what became of them, and answers that came in it. */
 export interface ShakesPeriod {
   sent: number;
   /** Nobody was there to send it: every phone had a shake under way, or the driver came too late. */
@@ -177,6 +177,8 @@ export interface ShakesPeriod {
   gaveUp: number;
   /** Shakes for which a connection had to be made. */
   connected: number;
+  /** Answers that came in this period, whenever their shakes were due: decided and rested. */
+  answers: number;
 }
 
 export interface ImpatientResult {

@@ -15,9 +15,9 @@ export interface OverloadSettings {
 export const fullSettings: OverloadSettings = {
   warmSeconds: 12,
   capacitySeconds: 5,
-  stepSeconds: 6,
+  stepSeconds: 10,
   calmSeconds: 30,
-  peakSeconds: 10,
+  peakSeconds: 20,
 };
 export const quickSettings: OverloadSettings = {
   warmSeconds: 10,

@@ -35,14 +35,16 @@ function runOf(given: Partial<OverloadRun>): OverloadRun {
 const lookAt = (ms: number, tier: 0 | 1 | 4, sinceMs?: number) => ({ atMs: startedAtMs + ms, tier, level: 0, sinceMs });
 
 describe('what became of each load', () => {
-  it('counts shakes per second of the load in which they were due', () => {
+  it('counts shakes per second of the load in which they were due, and answers per second of that in which they came', () => {
     const { shakes } = runOf({});
     const periods = Array.from({ length: 30 }, (_, at) =>
-      at < 20 ? { ...none, sent: 3, unsent: 1, decided: 1, rested: 1, gaveUp: 1 } : { ...none, sent: 1, decided: 1 },
+      at < 20
+        ? { ...none, sent: 3, unsent: 1, decided: 1, rested: 1, gaveUp: 1, answers: 1 }
+        : { ...none, sent: 1, decided: 1, answers: 3 },
     );
     const [triple, after] = stepFigures(runOf({ shakes: { ...shakes, periods } }));
-    expect(triple).toMatchObject({ meant: 40, offered: 30, decided: 10, rested: 10, inTime: 20, gaveUp: 10 });
-    expect(after).toMatchObject({ meant: 10, offered: 10, inTime: 10, gaveUp: 0 });
+    expect(triple).toMatchObject({ meant: 40, offered: 30, decided: 10, rested: 10, inTime: 10, gaveUp: 10 });
+    expect(after).toMatchObject({ meant: 10, offered: 10, decided: 10, inTime: 30, gaveUp: 0 });
   });
 
   it('an open succeeds when it has its outcome in time and was never refused', () => {

@@ -14,7 +14,10 @@ export interface StepFigures {
   readonly offered: number;
   readonly decided: number;
   readonly rested: number;
-  /** Decided and rested, while their phones were still there. */
+  /**
+   * Answers that came while their phones were still there, decided and rested, counted when they came. (Counted where their shakes were due, a
+   * load has those too that were waiting at its end and are answered in the time of the next: 2 x had 7016 in four seconds that answered 5600.)
+   */
   readonly inTime: number;
   readonly refused: number;
   readonly cutOff: number;
@@ -58,7 +61,7 @@ export function stepFigures({ steps, shakes, beside, looks }: OverloadRun): Step
       offered: rateOf(({ sent }) => sent),
       decided: rateOf(({ decided }) => decided),
       rested: rateOf(({ rested }) => rested),
-      inTime: rateOf(({ decided, rested }) => decided + rested),
+      inTime: rateOf(({ answers }) => answers),
       refused: rateOf(({ refused }) => refused),
       cutOff: rateOf(({ cutOff }) => cutOff),
       gaveUp: rateOf(({ gaveUp }) => gaveUp),
