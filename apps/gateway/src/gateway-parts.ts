@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { type GatewayConfig, type OpenItem, type OpenOutcome, openReplySchema } from '#libs/contracts';
-import { DegradationHolder, LocalAdmission } from '#libs/degradation';
+import { DegradationHolder, LocalAdmission, ReplyMean } from '#libs/degradation';
 import { createKeyRing, type KeyRing } from '#libs/domain';
 import { LaneProducer, lookAtOutstanding, ReplyRegistry } from '#libs/queue';
 import {
@@ -108,6 +108,7 @@ export function createGatewayParts(config: GatewayConfig, logger: Logger) {
     shakes: shaking.shakeCounters,
     opens: money.openCounters,
     opensInFlightMax: config.OPENS_IN_FLIGHT_MAX,
+    replyTimes: money.replyTimes,
     time: base.time,
     lines: base.lines,
     door: base.frontDoor,
@@ -228,6 +229,7 @@ function moneyParts(
       shakeEvents.markOpened(eventId, userId, packetId, sponsorNo),
   });
   const openCounters = new OpenCounters();
+  const replyTimes = new ReplyMean();
   const limits = {
     acceptMaxMs: config.OPEN_ACCEPT_MAX_MS,
     replyWaitMs: config.OPEN_REPLY_WAIT_MS,
@@ -238,11 +240,20 @@ function moneyParts(
     readStamp: () => readStamp(redis.cache),
     acceptMaxMs: limits.acceptMaxMs,
   });
-  const opens = new OpensService({ ...base, producer, ledger, answers, lateTickets, counters: openCounters, limits });
+  const opens = new OpensService({
+    ...base,
+    producer,
+    ledger,
+    answers,
+    lateTickets,
+    counters: openCounters,
+    replyTimes,
+    limits,
+  });
   const openHandler = new OpenHandler({ ...base, opens });
   const packets = new PacketsService({ ...base, ledger, answers });
   const shareTokens = new ShareTokensService({ ...base, ledger });
-  return { replies, producer, ledger, answers, openCounters, openHandler, packets, shareTokens };
+  return { replies, producer, ledger, answers, openCounters, replyTimes, openHandler, packets, shareTokens };
 }
 
 /** Where the sampler's figures go. */

@@ -3,6 +3,7 @@
  * a gateway has no DATABASE_URL and nobody but allocation sees an event secret. Parsed once by `loadConfig` of libs/runtime.
  */
 import { z } from 'zod';
+import { gatewayRoleSchema } from './primitives.schema.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 const publicPort = z.coerce.number().int().min(1).max(65_535).optional();
@@ -83,7 +84,7 @@ export const gatewayConfigSchema = z
     ...redis,
     ...admission,
     PORT: port(3000),
-    GATEWAY_ROLE: z.enum(['all', 'shake', 'money']).default('all'),
+    GATEWAY_ROLE: gatewayRoleSchema.default('all'),
     /** Names this process in replies and samples; unique. Absent: made from host and process id. */
     GATEWAY_ID: z
       .string()

@@ -40,3 +40,6 @@ export const sponsorRefSchema = z.object({ id: z.string(), name: z.string() });
 export function isoOf(ms: number): string {
   return new Date(ms).toISOString();
 }
+
+/** What a gateway process is there for: everything, shakes alone, or everything but shakes. */
+export const gatewayRoleSchema = z.enum(['all', 'shake', 'money']);

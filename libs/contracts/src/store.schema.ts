@@ -1,7 +1,7 @@
 /** What processes tell each other through Redis: event snapshots, stocked blocks, lane jobs, replies, degradation state. */
 import { z } from 'zod';
 import { degradationModeSchema, featureSwitchSchema, releaseCurveSchema } from './ops.schema.ts';
-import { packetIdSchema, tierSchema, userIdSchema } from './primitives.schema.ts';
+import { gatewayRoleSchema, packetIdSchema, tierSchema, userIdSchema } from './primitives.schema.ts';
 
 const ms = z.number().int();
 
@@ -130,6 +130,7 @@ export const degradationStateSchema = z.object({
 
 /** What is read of a gateway's sample to find the tier; the rest of it is for display. */
 export const gatewaySignalsSchema = z.object({
+  role: gatewayRoleSchema.default('all'),
   /** store clock */
   atMs: z.number(),
   /** delay of the event loop, 99 % of the last second, ms */
@@ -137,6 +138,8 @@ export const gatewaySignalsSchema = z.object({
   /** totals by result since the process started */
   opens: z.record(z.string(), z.number()),
   pace: z.object({ isOverloaded: z.boolean() }),
+  /** how many classes of requests it refuses by itself, the last of them in part */
+  admissionLevel: z.number().default(0),
 });
 
 /** What the ops process that leads says each second to the others, for whoever asks them. */

@@ -26,8 +26,10 @@ const gateway = (changes: Partial<GatewaySeen> = {}): GatewaySeen => ({
   id: 'gateway-0',
   atMs: storeMs,
   loopDelayMs: 0,
+  role: 'all',
   opens: {},
   pace: { isOverloaded: false },
+  admissionLevel: 0,
   ...changes,
 });
 
@@ -50,6 +52,8 @@ describe('readings', () => {
       database_time: 4,
       redis_time: 3,
       loop_delay: 0,
+      shake_loop_delay: 0,
+      local_level: 0,
       overloaded: 0,
       opens_refused: 0,
     });
@@ -100,6 +104,25 @@ describe('readings', () => {
     expect(readAll({ gateways })[0]!.loop_delay).toBe(expected);
   });
 
+  // Proves that a drowned shake process gives up nothing that the others serve well, and that they hide no drowned money process.
+  it.each([
+    ['one of each, shakes drowned', { shake: [4000], money: [20] }, { loop_delay: 20, shake_loop_delay: 4000 }],
+    ['one of each, money drowned', { shake: [20], money: [4000] }, { loop_delay: 4000, shake_loop_delay: 20 }],
+    ['three and one, money drowned', { shake: [5, 6, 7], money: [4000] }, { loop_delay: 4000, shake_loop_delay: 6 }],
+    ['one and two, shakes drowned', { shake: [900], money: [5, 6] }, { loop_delay: 6, shake_loop_delay: 900 }],
+  ])('tell the delay of gateways by what they are there for: %s', (_name, { shake, money }, expected) => {
+    const gateways = [
+      ...shake.map((loopDelayMs, no) => gateway({ id: `s-${no}`, role: 'shake', loopDelayMs, admissionLevel: 2.5 })),
+      ...money.map((loopDelayMs, no) => gateway({ id: `m-${no}`, role: 'money', loopDelayMs })),
+    ];
+    expect(readAll({ gateways })[0]).toMatchObject({ ...expected, local_level: 0 });
+  });
+
+  it('tell what half of the gateways that open packets refuse by themselves', () => {
+    const gateways = [2.5, 1.2, 0].map((admissionLevel, no) => gateway({ id: `gateway-${no}`, admissionLevel }));
+    expect(readAll({ gateways })[0]!.local_level).toBe(1.2);
+  });
+
   it('leave out a gateway that has been silent', () => {
     expect(readAll({ gateways: [gateway({ loopDelayMs: 900, atMs: storeMs - 3001 })] })[0]!.loop_delay).toBe(0);
   });
@@ -115,6 +138,23 @@ describe('readings', () => {
       { nowMs: 8000, gateways: overloaded },
     );
     expect(readings.map((reading) => reading.overloaded)).toEqual([0, 4000, undefined, 6000, 0, 0]);
+  });
+
+  it('ask for how long only of gateways that take shakes', () => {
+    const gateways = [
+      gateway({ role: 'shake', pace: { isOverloaded: true } }),
+      ...[1, 2].map((no) => gateway({ id: `money-${no}`, role: 'money' })),
+    ];
+    expect(readAll({ nowMs: 0, gateways }, { nowMs: 2000, gateways })[1]!.overloaded).toBe(2000);
+  });
+
+  it('count an open that the gate refused among those that were refused', () => {
+    const sampleAt = (seconds: number, opens: Record<string, number>) => ({
+      storeMs: storeMs + seconds * 1000,
+      gateways: [gateway({ atMs: storeMs + seconds * 1000, opens })],
+    });
+    const readings = readAll(sampleAt(0, { credited: 10, shed: 5 }), sampleAt(1, { credited: 40, shed: 65 }));
+    expect(readings[1]!.opens_refused).toBeCloseTo(66.7, 1);
   });
 
   it('tell which part of the opens between two samples was refused, also when a sample is seen twice', () => {

@@ -69,7 +69,7 @@ export function readSignals(
     ...laneReadings(seen, backlogSinceMs),
     database_time: seen.database.timeMs,
     redis_time: seen.redisMs,
-    loop_delay: gateways && ofHalf(gateways.map(({ loopDelayMs }) => loopDelayMs)),
+    ...(gateways && gatewayReadings(gateways)),
     overloaded: gateways && (overloadedSinceMs === undefined ? 0 : seen.nowMs - overloadedSinceMs),
     opens_refused: gateways && percentRefused([...opens.values()]),
   };
@@ -109,6 +109,18 @@ function backlogAgeMs(
   return Math.max(0, Math.min(storeMs - behindSinceMs, nowMs - sinceMs));
 }
 
+/** Of those that open packets, and of those that only take shakes: what steps back for the ones is of no use to the others. */
+function gatewayReadings(gateways: readonly GatewaySeen[]) {
+  const [shaking, others] = [gateways.filter(isForShakes), gateways.filter((gateway) => !isForShakes(gateway))];
+  return {
+    loop_delay: ofHalf(others.map(({ loopDelayMs }) => loopDelayMs)),
+    shake_loop_delay: ofHalf(shaking.map(({ loopDelayMs }) => loopDelayMs)),
+    local_level: ofHalf(others.map(({ admissionLevel }) => admissionLevel)),
+  };
+}
+
+const isForShakes = ({ role }: GatewaySeen): boolean => role === 'shake';
+
 /** What at least half of the values reach: one sick gateway of many is no reason to step back everywhere. */
 function ofHalf(values: readonly number[]): number {
   const falling = [...values].sort((a, b) => b - a);
@@ -121,7 +133,9 @@ function overloadedSince(
   nowMs: number,
 ): number | undefined {
   if (gateways === undefined) return before.overloadedSinceMs;
-  const isOverloaded = ofHalf(gateways.map(({ pace }) => Number(pace.isOverloaded))) > 0;
+  // who takes no shakes has no pace to keep
+  const paced = gateways.filter(({ role }) => role !== 'money');
+  const isOverloaded = ofHalf(paced.map(({ pace }) => Number(pace.isOverloaded))) > 0;
   return isOverloaded ? (before.overloadedSinceMs ?? nowMs) : undefined;
 }
 
@@ -131,7 +145,7 @@ function opensOf({ atMs, opens }: GatewaySeen, before: OpensSeen | undefined): O
   // the same sample again: its successor comes within a second
   if (before?.atMs === atMs) return before;
   const all = Object.values(opens).reduce((sum, count) => sum + count, 0);
-  const refused = (opens['overloaded'] ?? 0) + (opens['queue_unavailable'] ?? 0);
+  const refused = (opens['overloaded'] ?? 0) + (opens['queue_unavailable'] ?? 0) + (opens['shed'] ?? 0);
   // a total that went back is that of a new process
   const isSuccessor = before !== undefined && atMs > before.atMs && all >= before.all && refused >= before.refused;
   const grown = isSuccessor

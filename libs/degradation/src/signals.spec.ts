@@ -23,6 +23,8 @@ describe('signals', () => {
       'database_time',
       'redis_time',
       'loop_delay',
+      'shake_loop_delay',
+      'local_level',
       'overloaded',
       'opens_refused',
     ] as const)

@@ -12,7 +12,7 @@ export type AskedTier = Exclude<Tier, 0>;
 
 export interface SignalDefinition {
   readonly title: string;
-  readonly unit: 'ms' | 'jobs' | '%';
+  readonly unit: 'ms' | 'jobs' | '%' | 'classes';
   /** From this value on the tier is asked for; values rise with the tiers. What stepping back does not mend asks for no high tier. */
   readonly asks: Readonly<Partial<Record<AskedTier, number>>>;
   /** Why these values. */
@@ -62,13 +62,27 @@ export const signalCatalogue = {
     reason: 'commands are given up after 1 s. Not known while Redis is away: nobody could be told of a tier then',
   },
   loop_delay: {
-    title: 'delay of the event loop (99 % of a second) of at least half of the gateways',
+    title: 'delay of the event loop (99 % of a second) of at least half of the gateways that open packets',
     unit: 'ms',
     asks: { 1: 400, 2: 800, 4: 2000, 5: 4000 },
     reason: 'a gateway at its paced 88 % is below 100 ms; an open has 1 s to be accepted',
   },
+  shake_loop_delay: {
+    title: 'the same of at least half of the gateways that only take shakes (role `shake`)',
+    unit: 'ms',
+    asks: { 2: 800, 4: 2000 },
+    reason:
+      'of what they serve event details yield at 2, shakes and guest sessions at 4. Nothing that others serve makes them faster, so they ask for no more',
+  },
+  local_level: {
+    title: 'classes of requests that at least half of the gateways that open packets refuse by themselves',
+    unit: 'classes',
+    asks: { 1: 1, 2: 2, 3: 3, 5: 5.5 },
+    reason:
+      'extras, reads, shakes, shares, grabs, opens, in this order: what is refused for seconds on end is better given up as the catalogue says, with its answers. 3 while the opens have taken all their places, 5.5 when every second open is refused',
+  },
   overloaded: {
-    title: 'for how long at least half of the gateways have been overloaded',
+    title: 'for how long at least half of the gateways that take shakes have been overloaded',
     unit: 'ms',
     asks: { 1: 4000, 2: 10_000, 4: 20_000 },
     reason: 'a gateway says so when even the longest shake intervals bring more than it can answer',

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { LocalAdmission } from '#libs/degradation';
+import type { LocalAdmission, ReplyMean } from '#libs/degradation';
 import type { LoopWatch } from '#libs/runtime';
 import type { Doorkeeper } from '../abuse/doorkeeper.ts';
 import type { FrontDoor } from '../front-door.ts';
@@ -18,6 +18,8 @@ export interface AdmissionKeeperParts {
   readonly shakes: ShakeCounters;
   readonly opens: OpenCounters;
   readonly opensInFlightMax: number;
+  /** What opens took until they were answered. */
+  readonly replyTimes: Pick<ReplyMean, 'step'>;
   readonly time: Pick<StoreTime, 'approxMs'>;
   readonly lines: Pick<LineShedder<Socket>, 'step' | 'connectionsMax'>;
   readonly door: Pick<FrontDoor, 'limitConnections'>;
@@ -35,7 +37,7 @@ export class AdmissionKeeper {
 
   /** Each `admissionStepMs`. */
   step(): void {
-    const { isOn, admission, watch, gate, opens, opensInFlightMax, time, lines, door } = this.parts;
+    const { isOn, admission, watch, replyTimes, opens, opensInFlightMax, time, lines, door } = this.parts;
     if (!isOn) return;
     const loop = watch.take();
     const requests = this.takeRequests();
@@ -43,7 +45,7 @@ export class AdmissionKeeper {
       ...loop,
       requests,
       inFlightShare: opens.inFlight / opensInFlightMax,
-      replyMs: gate.replies.step(),
+      replyMs: replyTimes.step(),
     });
     const all = Object.values(requests).reduce((sum, count) => sum + count, 0);
     lines.step({ ...loop, requests: all, connections: this.takeConnections(), nowMs: performance.now() });

@@ -190,3 +190,36 @@ describe('a gateway that has stepped back by itself', () => {
     await levelIs((level) => level === 0);
   });
 });
+
+describe('a gateway whose opens get no outcome', () => {
+  let rig: GatewayRig;
+  beforeAll(async () => {
+    rig = await GatewayRig.start({ LOCAL_ADMISSION: 'on', OPEN_REPLY_WAIT_MS: '1200' });
+    await rig.publish(testEvent());
+    rig.allocation.answer((_request, response) =>
+      sendJson(response, 200, { balanceFen: 5, asOf: new Date().toISOString() }),
+    );
+  });
+  afterAll(() => rig.stop());
+
+  // Proves that those who wait for nothing count: by those alone that have an outcome the level lets go when the lanes stand still.
+  it('refuses reads while its opens are answered pending, and comes back', async () => {
+    const alice = await rig.session('alice');
+    const open = () =>
+      rig.call('POST', '/v1/packets/open', { token: alice, body: { ticket: signed('ticket') }, timeoutMs: 20_000 });
+    const opens = Promise.all(Array.from({ length: 100 }, open));
+    await until(
+      'the level',
+      () => rig.parts.local.level,
+      (level) => level === 2,
+    );
+    expect((await rig.call('GET', '/v1/me/wallet', { token: alice })).body.code).toBe('overloaded');
+    expect(new Set((await opens).map(({ status }) => status))).toEqual(new Set([202]));
+    await until(
+      'the level',
+      () => rig.parts.local.level,
+      (level) => level === 0,
+    );
+    expect((await rig.call('GET', '/v1/me/wallet', { token: alice })).status).toBe(200);
+  });
+});

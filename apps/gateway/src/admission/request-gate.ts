@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { problemOf } from '#libs/contracts';
-import { type LocalAdmission, ofEachClass, ReplyMean, type ShedClass, shedOrder } from '#libs/degradation';
+import { type LocalAdmission, ofEachClass, type ShedClass, shedOrder } from '#libs/degradation';
 import { priorityAt } from '#libs/domain';
 import { type PreparedAnswer, prepareProblem, sendPrepared } from '../process/raw-answer.ts';
 import type { StoreTime } from '../process/store-time.ts';
@@ -36,8 +36,6 @@ export class RequestGate {
   /** Totals since the start, by class; shakes that pass the router are not among them. */
   readonly came = ofEachClass(0);
   readonly refused = ofEachClass(0);
-  /** What opens took until they had an outcome. */
-  readonly replies = new ReplyMean();
   othersUnderWay = 0;
   private nextRefusal = 0;
 
@@ -58,12 +56,11 @@ export class RequestGate {
       sendPrepared(response, this.refusal());
       return false;
     }
-    const enteredAtMs = performance.now();
-    if (aboutMoney.has(importance)) this.parts.lines?.keep(request.socket, enteredAtMs);
-    if (importance !== 'open') this.othersUnderWay += 1;
+    if (aboutMoney.has(importance)) this.parts.lines?.keep(request.socket, performance.now());
+    if (importance === 'open') return true;
+    this.othersUnderWay += 1;
     whenOver(response, () => {
-      if (importance !== 'open') this.othersUnderWay -= 1;
-      else if (response.statusCode === 200) this.replies.add(performance.now() - enteredAtMs);
+      this.othersUnderWay -= 1;
     });
     return true;
   }

@@ -74,6 +74,20 @@ describe('opening a packet', () => {
     expect(answers[0]!.status).toBe(200);
   });
 
+  // Proves that answers from memory do not hide how slow the lanes are.
+  it('counts the time of what the lanes decide, and of nothing that was known', async () => {
+    const { replyTimes } = rig.parts;
+    const openAll = (ticket: string) => Promise.all(Array.from({ length: 60 }, () => open({ ticket })));
+    for (let steps = 0; steps < 10; steps++) replyTimes.step();
+    const ticket = signed('ticket', { packetId: freshPacketId() });
+    await open({ ticket });
+    await openAll(ticket);
+    expect(replyTimes.step()).toBeUndefined();
+    outcome = () => ({ outcome: 'limit' });
+    await openAll(signed('ticket', { packetId: freshPacketId() }));
+    expect(replyTimes.step()).toBeGreaterThan(0);
+  });
+
   it.each([
     ['no packet at all', { packetId: 0n }],
     ['a pool of another event', { packetId: packetIdOf({ poolId: poolIdOf(2, 0), blockNo: 0, index: 0 }) }],

@@ -1,5 +1,5 @@
 import type { OpenAnswer, OpenItem, OpenOutcome } from '#libs/contracts';
-import type { DegradationHolder } from '#libs/degradation';
+import type { DegradationHolder, ReplyMean } from '#libs/degradation';
 import { type Claim, type KeyRing, laneOfBlock, packetRefOf } from '#libs/domain';
 import { type LaneAddition, type LaneProducer, openLane } from '#libs/queue';
 import { ProblemError } from '#libs/runtime';
@@ -22,6 +22,7 @@ export interface OpensParts {
   readonly answers: PacketAnswers;
   readonly lateTickets: Pick<LateTickets, 'whenQuiet'>;
   readonly counters: OpenCounters;
+  readonly replyTimes: Pick<ReplyMean, 'add'>;
   readonly limits: {
     /** From verification to durable. */
     readonly acceptMaxMs: number;
@@ -146,10 +147,18 @@ export class OpensService {
     counters.inFlight += 1;
   }
 
+  /**
+   * One whose reply does not come counts with the time that was waited for it: leaving it out would let go of reads when opens are slowest. What
+   * is known took no time, and is not counted.
+   */
   private async settle(open: Admitted): Promise<OpenAnswer> {
+    const { limits, replyTimes } = this.parts;
+    const cameAtMs = performance.now();
     const addition = await this.enqueue(open);
     if (addition.status !== 'durable') throw this.refusalOf(addition.status);
-    return this.answerOf(open, await addition.whenReplied(this.parts.limits.replyWaitMs));
+    const outcome = await addition.whenReplied(limits.replyWaitMs);
+    replyTimes.add(performance.now() - cameAtMs);
+    return this.answerOf(open, outcome);
   }
 
   private enqueue({ ticket, event, acceptedAtMs, nowMs }: Admitted): Promise<LaneAddition<OpenOutcome>> {

@@ -59,7 +59,7 @@ export class GatewaySampler {
 
   /** Running totals and the state of this moment; whoever reads two samples knows the rates. */
   private sample(): Record<string, unknown> {
-    const { config, gatewayId, time, degradation, shakeCounters, openCounters, shakeEvents, sessions, producer } =
+    const { config, gatewayId, time, degradation, shakeCounters, openCounters, gate, shakeEvents, sessions, producer } =
       this.parts;
     const loopDelayMs = Math.max(0, this.loopDelay.percentile(99) / 1e6 - loopDelayResolutionMs);
     this.loopDelay.reset();
@@ -71,7 +71,7 @@ export class GatewaySampler {
       shakes: { ...shakeCounters.results },
       shakesRefused: shakeCounters.refused,
       shakersCutOff: shakeCounters.closedEarly,
-      opens: { ...openCounters.results },
+      opens: { ...openCounters.results, shed: gate.refused.open },
       opensInFlight: openCounters.inFlight,
       lanes: producer.load(),
       sessionsCached: sessions.cachedCount,
