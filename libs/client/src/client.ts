@@ -1,6 +1,6 @@
 import type { EventView, History, Leaderboard, Session, ShakeAnswer, Wallet } from '#libs/contracts';
 import { type ClientClock, deviceClock } from './clock.ts';
-import { type Endpoints, endpointsFrom, endpointsToldBy, movedTo, withoutSlash } from './endpoints.ts';
+import { Addresses, endpointsToldBy, movedTo } from './endpoints.ts';
 import { HongbaoAbortedError, HongbaoLostError, HongbaoProblemError } from './errors.ts';
 import { EventMemories, type EventMemory, firstExpiryMs, rememberWin } from './event-memory.ts';
 import { type GrabOutcome, grabShare } from './grab.ts';
@@ -23,7 +23,10 @@ import { runShakeLoop, type ShakeHit, type ShakeLoopEnd, type ShakeLoopOptions, 
 import { isPutOff, UnsettledStore, type UnsettledTicket } from './unsettled-store.ts';
 
 export interface HongbaoClientOptions {
-  /** The gateway's public address; the addresses that event answers, or refusals, name take over once one was read. */
+  /**
+   * The gateway's public address; the addresses that event answers, or refusals, name take over once one was read, and are given up when
+   * nothing comes from them any more.
+   */
   readonly baseUrl: string;
   /** A session token of the host application. Absent: a guest session is made on first need. */
   readonly token?: string;
@@ -54,16 +57,14 @@ export class HongbaoClient {
   private readonly sessions: SessionKeeper;
   private readonly store: UnsettledStore;
   private readonly memories: EventMemories;
-  private readonly baseUrl: string;
-  private endpoints: Endpoints;
+  private readonly addresses: Addresses;
   private serverOffsetMs = 0;
 
   constructor(options: HongbaoClientOptions) {
     this.limits = { ...defaultLimits, ...options.limits };
     this.clock = options.clock ?? deviceClock;
     this.fetchLike = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
-    this.baseUrl = withoutSlash(options.baseUrl);
-    this.endpoints = { shake: this.baseUrl, money: this.baseUrl };
+    this.addresses = new Addresses(options.baseUrl);
     const { retryBudgetMax, retryBudgetRatio, retryBudgetDripMs } = this.limits;
     const budgetOptions = { budgetMax: retryBudgetMax, ratio: retryBudgetRatio, dripMs: retryBudgetDripMs };
     this.pursuer = {
@@ -86,7 +87,11 @@ export class HongbaoClient {
 
   /** Live and coming events. */
   async events(options: CallOptions = {}): Promise<EventView[]> {
-    const request = (): ApiRequest => ({ method: 'GET', url: `${this.baseUrl}/v1/events`, token: this.sessions.token });
+    const request = (): ApiRequest => ({
+      method: 'GET',
+      url: `${this.addresses.base}/v1/events`,
+      token: this.sessions.token,
+    });
     return (await this.call<{ events: EventView[] }>({ request, judge: judgeSuccess, ...options })).events;
   }
 
@@ -97,12 +102,12 @@ export class HongbaoClient {
   }
 
   private eventRequest(eventId: string): ApiRequest {
-    return { method: 'GET', url: `${this.baseUrl}/v1/events/${encodeURIComponent(eventId)}` };
+    return { method: 'GET', url: `${this.addresses.base}/v1/events/${encodeURIComponent(eventId)}` };
   }
 
   private follow(view: EventView): EventView {
     this.serverOffsetMs = Date.parse(view.serverTime) - this.clock.nowMs();
-    this.endpoints = endpointsFrom(view.endpoints);
+    this.addresses.follow(view.endpoints);
     return view;
   }
 
@@ -218,7 +223,7 @@ export class HongbaoClient {
 
   /** The share page; `yours` is filled when this client has a session. */
   sharePage(shareToken: string, options: CallOptions = {}): Promise<SharePageOutcome> {
-    const url = `${this.endpoints.money}/v1/shares/${encodeURIComponent(shareToken)}`;
+    const url = `${this.addresses.money}/v1/shares/${encodeURIComponent(shareToken)}`;
     const request = (): ApiRequest => ({ method: 'GET', url, token: this.sessions.token });
     return this.call<SharePageOutcome>({ request, judge: judgeSharePage, ...options });
   }
@@ -245,7 +250,7 @@ export class HongbaoClient {
 
   /** The luckiest of an event. */
   leaderboard(eventId: string, options: CallOptions = {}): Promise<ReadOutcome<Leaderboard>> {
-    const url = `${this.endpoints.money}/v1/events/${encodeURIComponent(eventId)}/leaderboard`;
+    const url = `${this.addresses.money}/v1/events/${encodeURIComponent(eventId)}/leaderboard`;
     return this.read((): ApiRequest => ({ method: 'GET', url, token: this.sessions.token }), options);
   }
 
@@ -258,7 +263,7 @@ export class HongbaoClient {
   }
 
   private postSession(user: { userId?: string }): Promise<Session> {
-    const request: ApiRequest = { method: 'POST', url: `${this.baseUrl}/v1/sessions`, body: user };
+    const request: ApiRequest = { method: 'POST', url: `${this.addresses.base}/v1/sessions`, body: user };
     return this.call<Session>({ request: () => request, judge: judgeSuccess });
   }
 
@@ -266,7 +271,7 @@ export class HongbaoClient {
   private async sendShake(eventId: string, signal?: AbortSignal): Promise<Reply> {
     const memory = this.memories.of(eventId);
     const sent = memory.states.current();
-    const url = `${this.endpoints.shake}/v1/events/${encodeURIComponent(eventId)}/shake`;
+    const url = `${this.addresses.shake}/v1/events/${encodeURIComponent(eventId)}/shake`;
     const request: ApiRequest = { method: 'POST', url, needsSession: true, headers: stateHeader(sent) };
     this.pursuer.budget.earn();
     const reply = await this.send(request, signal);
@@ -298,7 +303,7 @@ export class HongbaoClient {
   }
 
   private money(method: ApiRequest['method'], path: string, body?: unknown): ApiRequest {
-    return { method, url: `${this.endpoints.money}${path}`, needsSession: true, body };
+    return { method, url: `${this.addresses.money}${path}`, needsSession: true, body };
   }
 
   /** A server that does not serve this says who does: a client that has read no event yet, or an old one, learns it so. */
@@ -306,15 +311,17 @@ export class HongbaoClient {
     const reply = await this.sendTo(request, signal);
     const told = endpointsToldBy(reply);
     if (told === undefined) return reply;
-    this.endpoints = told;
-    const moved = movedTo(told, request);
+    this.addresses.follow(told);
+    const moved = movedTo(this.addresses, request);
     return moved === undefined ? reply : await this.sendTo(moved, signal);
   }
 
-  private sendTo(request: ApiRequest, signal?: AbortSignal): Promise<Reply> {
+  private async sendTo(request: ApiRequest, signal?: AbortSignal): Promise<Reply> {
     const send = (ready: ApiRequest): Promise<Reply> =>
       sendOnce(this.fetchLike, ready, this.limits.requestTimeoutMs, signal);
-    return request.needsSession ? this.sessions.send(request, send, signal) : send(request);
+    const reply = await (request.needsSession ? this.sessions.send(request, send, signal) : send(request));
+    this.addresses.heard(request, reply);
+    return reply;
   }
 }
 

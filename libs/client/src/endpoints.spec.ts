@@ -51,3 +51,31 @@ it.each(['itself', 'another that refuses too', 'nothing'])(
     expect([first.seen.length, second.seen.length]).toEqual([1, named.startsWith('another') ? 1 : 0]);
   },
 );
+
+// Proves that a process which moved during the event is found again: opens do not ask a dead address until the app is restarted.
+it('gives an address up from which nothing comes any more, and asks the one it was given', async () => {
+  let money = await startScriptedServer([wallet]);
+  const shake: ScriptedServer = await server((path) =>
+    path.endsWith('/shake') ? over : problem('not_found', { endpoints: { shake: shake.url, money: money.url } }),
+  );
+  const client = clientOf(shake.url);
+  expect(await client.wallet()).toMatchObject({ outcome: 'ok' });
+  await money.close();
+  money = await server(() => wallet);
+  expect(await client.wallet()).toMatchObject({ outcome: 'ok', value: { balanceFen: 5 } });
+  expect(await client.wallet()).toMatchObject({ outcome: 'ok' });
+  expect(shake.calls()).toEqual(['GET /v1/me/wallet', 'GET /v1/me/wallet']);
+  expect(money.seen).toHaveLength(2);
+});
+
+it('stays with an address that answers now and then', async () => {
+  let calls = 0;
+  // two of three are lost
+  const money = await server(() => (calls++ % 3 === 2 ? wallet : 'drop'));
+  const shake: ScriptedServer = await server(() =>
+    problem('not_found', { endpoints: { shake: shake.url, money: money.url } }),
+  );
+  const client = clientOf(shake.url);
+  for (let turn = 0; turn < 4; turn++) expect(await client.wallet()).toMatchObject({ outcome: 'ok' });
+  expect(shake.seen).toHaveLength(1);
+});

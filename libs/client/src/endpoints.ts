@@ -6,12 +6,56 @@ export interface Endpoints {
   readonly money: string;
 }
 
-export function withoutSlash(url: string): string {
+function withoutSlash(url: string): string {
   return url.replace(/\/+$/, '');
 }
 
+/** Requests in a row without an answer, or with one that is not the server's own, after which an address that was told is given up. */
+const lostMax = 3;
+
+/** Where requests go: to the address that the host application gave, until an answer names others. */
+export class Addresses {
+  /** As the host application gave it. */
+  readonly base: string;
+  private told: Endpoints;
+  private readonly lost = { shake: 0, money: 0 };
+
+  constructor(baseUrl: string) {
+    this.base = withoutSlash(baseUrl);
+    this.told = { shake: this.base, money: this.base };
+  }
+
+  get shake(): string {
+    return this.told.shake;
+  }
+
+  get money(): string {
+    return this.told.money;
+  }
+
+  follow(told: Endpoints): void {
+    this.told = endpointsFrom(told);
+    this.lost.shake = this.lost.money = 0;
+  }
+
+  /**
+   * What became of a request. An address from which nothing comes any more may have moved: the next request goes to the one that was given, and is
+   * answered there, or told where it is served now.
+   */
+  heard({ url }: ApiRequest, { kind }: Reply): void {
+    if (kind === 'aborted') return;
+    for (const name of ['shake', 'money'] as const) {
+      if (!url.startsWith(`${this.told[name]}/`)) continue;
+      this.lost[name] = kind === 'lost' ? this.lost[name] + 1 : 0;
+      if (this.lost[name] < lostMax) continue;
+      this.told = { ...this.told, [name]: this.base };
+      this.lost[name] = 0;
+    }
+  }
+}
+
 /** The addresses as an answer names them. */
-export function endpointsFrom({ shake, money }: Endpoints): Endpoints {
+function endpointsFrom({ shake, money }: Endpoints): Endpoints {
   return { shake: withoutSlash(shake), money: withoutSlash(money) };
 }
 
