@@ -8,6 +8,7 @@ import {
   ChannelSubscriber,
   closeRedis,
   createRedis,
+  keys,
   type RedisClient,
   readDegradation,
   subscribeDegradation,
@@ -76,6 +77,9 @@ beforeAll(async () => {
   channels = new ChannelSubscriber(createRedis('subscriber', redisServer.url, { name: 'test', log }), log);
   subscribeDegradation(channels, (state) => told.push(state));
   database = await createTestDatabase(inject('postgresUrl'));
+  // beside it one whose sample nobody can read: it keeps nobody from leading
+  await redis.set(keys.gateway('gateway-1'), '{"loopDelayMs":');
+  await redis.sadd(keys.gateways, 'gateway-1');
   sampling = setInterval(() => {
     const sample = { atMs: Date.now(), loopDelayMs, opens: {}, pace: { isOverloaded: false } };
     writeFigures(redis, { id: 'gateway-0', sample, sampleTtlMs: 5000 }).catch(() => undefined);

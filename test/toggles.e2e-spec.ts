@@ -78,4 +78,16 @@ describe('degradation by hand', () => {
     const actions = log.entries.map((entry: { action: string; reason: string }) => [entry.action, entry.reason]);
     expect(actions.filter(([, reason]: [string, string]) => reason === 'test').length).toBeGreaterThanOrEqual(6);
   });
+
+  it('can be done by an operator while somebody at his address guesses tokens and a stale one comes again and again', async () => {
+    await pin(0);
+    const tokens = Array.from({ length: 50 }, (_, n) => [`guess-${n}`, 'token-of-last-week']).flat();
+    const statuses: number[] = [];
+    for (const wrong of tokens) statuses.push((await night.ops('GET', '/degradation', undefined, wrong)).status);
+    expect(new Set(statuses)).toEqual(new Set([401, 429]));
+    await pin(1);
+    await everywhere('feature_off', leaderboard, ({ status }) => status === 503);
+    expect((await auto()).status).toBe(200);
+    await everywhere('the leaderboard again', leaderboard, ({ status }) => status === 200);
+  });
 });

@@ -27,7 +27,10 @@ export interface DegradationKeeperParts {
   readonly prisma: PrismaClient;
   readonly redis: RedisClient;
   readonly log: Logger;
+  /** Store milliseconds, or the best guess at them. */
   readonly nowMs: () => number;
+  /** Store milliseconds; undefined while the store cannot be asked. */
+  readonly storeMs: () => number | undefined;
 }
 
 /** What became of a tier that the controller holds right. `stale`: others keep changing the document, ask again. */
@@ -139,9 +142,16 @@ export class DegradationKeeper {
     await this.tellOf('redis', async () => void (await this.hear()));
     await this.tellOf('database', async () => {
       await this.save(adoptAct, (state) => state);
-      if (foldExpired(this.saved, this.parts.nowMs()) !== this.saved) await this.save(foldAct, foldExpired);
+      await this.fold();
     });
     await this.push();
+  }
+
+  /** What is folded is gone for good: a guess at the time is not enough for that, and no process needs it, each goes by the end times. */
+  private async fold(): Promise<void> {
+    const storeMs = this.parts.storeMs();
+    if (storeMs === undefined || foldExpired(this.saved, storeMs) === this.saved) return;
+    await this.save(foldAct, (state) => foldExpired(state, storeMs));
   }
 
   private async refresh(): Promise<void> {

@@ -1,58 +1,60 @@
-import { isIPv6 } from 'node:net';
-
 export interface FailureLimiterOptions {
-  /** Failures in a row after which an address has to wait. */
+  /** Failures in a row after which there is a wait. */
   readonly failuresMax: number;
   /** One failure is forgotten after this long. */
   readonly forgetMs: number;
-  /** Addresses remembered; the one that failed the longest ago leaves first. */
-  readonly addressesMax: number;
+  /** Sources remembered; the one that failed the longest ago leaves first. */
+  readonly sourcesMax: number;
   /** Monotonic milliseconds. */
   readonly monotonicMs: () => number;
 }
 
+/** What a source failed with lately: so many are remembered to be told from new ones. */
+export const latestMax = 16;
+
 interface Failures {
   readonly count: number;
   readonly atMs: number;
+  /** Newest first, `latestMax` at most. */
+  readonly latest: readonly number[];
 }
 
-/** Slows down guessing: counts failed attempts per address, leaking one per `forgetMs`, in bounded memory. */
+/**
+ * Slows down guessing: counts failed attempts per source, leaking one per `forgetMs`, in bounded memory. Who fails with the same thing
+ * again and again has made one attempt: it tells him nothing new.
+ */
 export class FailureLimiter {
   private readonly failures = new Map<string, Failures>();
 
   constructor(private readonly options: FailureLimiterOptions) {}
 
-  /** Milliseconds until the address may try again; 0 when it may now. */
-  waitMs(address: string): number {
-    const excess = this.countOf(neighbourhoodOf(address)) - this.options.failuresMax + 1;
+  /** Sources remembered. */
+  get size(): number {
+    return this.failures.size;
+  }
+
+  /** Milliseconds until the source may try something new again; 0 when it may now. */
+  waitMs(source: string): number {
+    const excess = this.countOf(source) - this.options.failuresMax + 1;
     return excess <= 0 ? 0 : Math.ceil(excess * this.options.forgetMs);
   }
 
-  fail(address: string): void {
-    const key = neighbourhoodOf(address);
-    const count = this.countOf(key) + 1;
-    this.failures.delete(key);
-    this.failures.set(key, { count, atMs: this.options.monotonicMs() });
-    if (this.failures.size <= this.options.addressesMax) return;
+  /** `what`: stands for what was tried. */
+  fail(source: string, what: number): void {
+    const before = this.failures.get(source)?.latest ?? [];
+    const isRepeated = before.includes(what);
+    const count = this.countOf(source) + (isRepeated ? 0 : 1);
+    const latest = [what, ...before.filter((other) => other !== what)].slice(0, latestMax);
+    this.failures.delete(source);
+    this.failures.set(source, { count, atMs: this.options.monotonicMs(), latest });
+    if (this.failures.size <= this.options.sourcesMax) return;
     const oldest = this.failures.keys().next();
     if (!oldest.done) this.failures.delete(oldest.value);
   }
 
-  private countOf(key: string): number {
-    const known = this.failures.get(key);
+  private countOf(source: string): number {
+    const known = this.failures.get(source);
     if (known === undefined) return 0;
     return Math.max(0, known.count - (this.options.monotonicMs() - known.atMs) / this.options.forgetMs);
   }
-}
-
-/** Who has one IPv6 address has the /64 around it: they count as one. */
-function neighbourhoodOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped) return mapped[1]!;
-  const [head = '', tail] = address.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const tailCount = tail === undefined || tail === '' ? 0 : tail.split(':').length;
-  const zeros = tail === undefined ? 0 : 8 - groups.length - tailCount;
-  return [...groups, ...Array<string>(zeros).fill('0')].slice(0, 4).join(':');
 }

@@ -1,8 +1,9 @@
 import { isoOf, type OpsSample } from '#libs/contracts';
 import { effectiveTier, modeAt } from '#libs/degradation';
-import { type EventReader, isRedisAway, listGatewaySamples, type RedisClient } from '#libs/redis';
+import { type EventReader, isRedisAway } from '#libs/redis';
 import { EventStreams, type Logger, type StreamReply } from '#libs/runtime';
 import type { DegradationKeeper } from './degradation-keeper.ts';
+import type { GatewaySamples } from './gateway-samples.ts';
 import type { Lanes } from './lanes.service.ts';
 
 const sampleIntervalMs = 1000;
@@ -12,7 +13,7 @@ const heartbeatMs = 10_000;
 const group = 'samples';
 
 export interface LiveStreamParts {
-  readonly redis: RedisClient;
+  readonly samples: GatewaySamples;
   readonly events: Pick<EventReader, 'read'>;
   readonly lanes: Lanes;
   readonly degradation: DegradationKeeper;
@@ -55,13 +56,9 @@ export class LiveStream {
   }
 
   private async figures(): Promise<Pick<OpsSample, 'lanes' | 'gateways' | 'events'>> {
-    const { redis, lanes, events } = this.parts;
+    const { samples, lanes, events } = this.parts;
     try {
-      const [laneViews, gateways, snapshots] = await Promise.all([
-        lanes.read(),
-        listGatewaySamples(redis),
-        events.read(),
-      ]);
+      const [laneViews, gateways, snapshots] = await Promise.all([lanes.read(), samples.list(), events.read()]);
       return {
         lanes: laneViews,
         gateways: gateways.map(({ id, sample }) => ({ ...sample, id })),

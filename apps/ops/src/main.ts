@@ -7,7 +7,7 @@ await runService('ops', async () => {
   const config = loadConfig('ops', opsConfigSchema, process.env);
   const logger = createLogger('ops', config.LOG_LEVEL);
   const parts = createOpsParts(config, logger);
-  const app = await createOpsApp(parts, logger);
+  const app = await createOpsApp(parts, config, logger);
   const metrics = await serveMetrics(parts.metrics, config.HOST, config.METRICS_PORT, app.get(Health));
   await app.listen(config.OPS_PORT, config.HOST);
   logger.info({ url: await app.getUrl() }, 'ops is listening');

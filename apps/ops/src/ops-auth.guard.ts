@@ -20,7 +20,8 @@ export const ForViewers = () => SetMetadata(roleKey, 'viewer' satisfies OpsRole)
 export const ForOperators = () => SetMetadata(roleKey, 'operator' satisfies OpsRole);
 
 interface OpsRequest {
-  readonly ip: string;
+  /** Of the client, also behind a trusted proxy; undefined when it is gone. */
+  readonly ip: string | undefined;
   readonly headers: { readonly authorization?: string };
   actor?: Actor;
 }
@@ -34,7 +35,7 @@ export const CurrentActor = createParamDecorator((_data: unknown, context: Execu
   return actor;
 });
 
-/** Lets in who has a token with the role that the route names; addresses that keep failing have to wait, whatever they bring. */
+/** Lets in who has a token with the role that the route names; TokenDoor says how guessing is slowed. */
 @Injectable()
 export class OpsAuthGuard implements CanActivate {
   constructor(
@@ -54,15 +55,17 @@ export class OpsAuthGuard implements CanActivate {
   }
 
   private actorOf(request: OpsRequest): Actor {
-    const { failures, tokens } = this.parts;
-    const retryAfterMs = failures.waitMs(request.ip);
-    if (retryAfterMs > 0) throw new ProblemError('too_many_requests', undefined, { retryAfterMs });
     const token = bearerToken(request.headers.authorization);
     // no token is no guess
     if (token === undefined) throw new ProblemError('unauthenticated');
-    const actor = tokens.actorOf(token);
-    if (actor !== undefined) return actor;
-    failures.fail(request.ip);
-    throw new ProblemError('unauthenticated');
+    const entry = this.parts.door.enter(request.ip, token);
+    switch (entry.status) {
+      case 'in':
+        return entry.actor;
+      case 'wrong':
+        throw new ProblemError('unauthenticated');
+      case 'limited':
+        throw new ProblemError('too_many_requests', undefined, { retryAfterMs: entry.retryAfterMs });
+    }
   }
 }

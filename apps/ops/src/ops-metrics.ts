@@ -1,17 +1,19 @@
 import { effectiveTier, type SignalKey } from '#libs/degradation';
 import { Counter, createMetrics, Gauge, type Registry } from '#libs/runtime';
 import type { DegradationKeeper } from './degradation-keeper.ts';
+import type { GatewaySamples } from './gateway-samples.ts';
 import type { TierLeader } from './tier-leader.ts';
 
 export interface MeasuredParts {
   readonly degradation: Pick<DegradationKeeper, 'known'>;
   readonly tierLeader: Pick<TierLeader, 'isLeading' | 'readings' | 'changes'>;
+  readonly samples: Pick<GatewaySamples, 'passedOver'>;
   /** Store milliseconds. */
   readonly nowMs: () => number;
 }
 
 /** Prometheus metrics, read at each scrape. */
-export function opsMetrics({ degradation, tierLeader, nowMs }: MeasuredParts): Registry {
+export function opsMetrics({ degradation, tierLeader, samples, nowMs }: MeasuredParts): Registry {
   const registers = [createMetrics('ops')];
   const gauge = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
@@ -49,6 +51,15 @@ export function opsMetrics({ degradation, tierLeader, nowMs }: MeasuredParts): R
     collect() {
       this.reset();
       for (const direction of ['up', 'down'] as const) this.inc({ direction }, tierLeader.changes[direction]);
+    },
+  });
+  new Counter({
+    name: 'hongbao_gateway_samples_passed_over_total',
+    help: 'samples of gateways that could not be read',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(samples.passedOver);
     },
   });
   return registers[0]!;

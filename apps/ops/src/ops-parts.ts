@@ -6,7 +6,7 @@ import { InternalClient, type Logger, type Registry } from '#libs/runtime';
 import { Audit } from './audit.service.ts';
 import { DatabaseProbe } from './database-probe.ts';
 import { DegradationKeeper } from './degradation-keeper.ts';
-import { FailureLimiter } from './failure-limiter.ts';
+import { GatewaySamples } from './gateway-samples.ts';
 import { Lanes } from './lanes.service.ts';
 import { LiveStream } from './live-stream.ts';
 import { opsMetrics } from './ops-metrics.ts';
@@ -14,6 +14,7 @@ import { OpsRedis } from './ops-redis.ts';
 import { OpsTokens } from './ops-tokens.ts';
 import { TierLeader } from './tier-leader.ts';
 import { TierObserver } from './tier-observer.ts';
+import { TokenDoor } from './token-door.ts';
 
 const statementTimeoutMs = 3000;
 /** Settling waits for lanes to be clear and closes every block; reconciling recomputes every amount from the ledger. */
@@ -27,10 +28,6 @@ const allocationLink = { connectionsMax: 8, callsMax: 64, timeoutMs: 10_000 };
 /** Settling and reconciling take minutes: they have sockets of their own, and take none from what is short. */
 const reportLink = { connectionsMax: 4, callsMax: 16, timeoutMs: longestCommandMs };
 
-const failuresMax = 10;
-const failureForgetMs = 6000;
-const failureAddressesMax = 10_000;
-
 /** Everything this process is made of, wired by hand: the types check it, Nest only serves it. */
 export interface OpsParts {
   readonly pool: Pool;
@@ -39,8 +36,7 @@ export interface OpsParts {
   readonly allocation: InternalClient;
   /** The same service, for what takes minutes. */
   readonly reports: InternalClient;
-  readonly tokens: OpsTokens;
-  readonly failures: FailureLimiter;
+  readonly door: TokenDoor;
   readonly audit: Audit;
   readonly degradation: DegradationKeeper;
   readonly tierLeader: TierLeader;
@@ -57,13 +53,21 @@ export function createOpsParts(config: OpsConfig, log: Logger): OpsParts {
   const nowMs = () => redis.nowMs();
   const { pool, prisma } = createDatabase(config, log);
   const events = new EventReader(redis.client, log);
-  const degradation = new DegradationKeeper({ pool, prisma, redis: redis.client, log, nowMs });
+  const degradation = new DegradationKeeper({
+    pool,
+    prisma,
+    redis: redis.client,
+    log,
+    nowMs,
+    storeMs: () => redis.storeMs(),
+  });
   const allocation = { baseUrl: config.ALLOCATION_URL, token: config.INTERNAL_TOKEN, dependency: 'allocation' };
   const configured = { open: config.OPEN_LANES, grab: config.GRAB_LANES };
   const lanes = new Lanes({ redis: redis.client, events, configured, nowMs });
   const monotonicMs = () => performance.now();
   const probe = new DatabaseProbe(pool, monotonicMs);
-  const observer = new TierObserver({ redis: redis.client, events, configured, probe, nowMs, monotonicMs });
+  const samples = new GatewaySamples({ redis: redis.client, log, monotonicMs });
+  const observer = new TierObserver({ redis: redis.client, events, samples, configured, probe, nowMs, monotonicMs });
   const tierLeader = new TierLeader({
     redis: redis.client,
     keeper: degradation,
@@ -80,19 +84,13 @@ export function createOpsParts(config: OpsConfig, log: Logger): OpsParts {
     redis,
     allocation: new InternalClient({ ...allocation, ...allocationLink }),
     reports: new InternalClient({ ...allocation, ...reportLink }),
-    tokens: new OpsTokens(config.OPS_TOKEN, config.OPS_VIEWER_TOKEN),
-    failures: new FailureLimiter({
-      failuresMax,
-      forgetMs: failureForgetMs,
-      addressesMax: failureAddressesMax,
-      monotonicMs,
-    }),
+    door: new TokenDoor(new OpsTokens(config.OPS_TOKEN, config.OPS_VIEWER_TOKEN), monotonicMs),
     audit: new Audit(pool, log),
     degradation,
     tierLeader,
     lanes,
-    live: new LiveStream({ redis: redis.client, events, lanes, degradation, log, nowMs }),
-    metrics: opsMetrics({ degradation, tierLeader, nowMs }),
+    live: new LiveStream({ samples, events, lanes, degradation, log, nowMs }),
+    metrics: opsMetrics({ degradation, tierLeader, samples, nowMs }),
     nowMs,
   };
 }

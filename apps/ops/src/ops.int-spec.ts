@@ -106,15 +106,58 @@ describe('routes', () => {
 });
 
 describe('who may', () => {
-  it('guessing is slowed down: after some failures the address has to wait, also with the right token', async () => {
-    const failures: unknown[] = [];
-    for (let n = 0; n < 10; n++) failures.push((await ops.get('/events', `guess-${n}`)).status);
-    expect(failures).toEqual(Array(10).fill(401));
-    for (const token of ['guess-11', operatorToken, viewerToken]) {
+  const guess = async (n: number, on = ops, headers = {}) =>
+    (await on.call('GET', '/ops/v1/events', undefined, `guess-${n}`, headers)).status;
+  /** How many guesses were given a chance. */
+  const guessUntilLimited = async (on = ops, headers = {}) => {
+    let chances = 0;
+    while ((await guess(chances, on, headers)) === 401) chances += 1;
+    return chances;
+  };
+
+  it('guessing is slowed down: the address waits with every token that is new there, and the answer is the same for all', async () => {
+    expect(await guessUntilLimited()).toBeGreaterThanOrEqual(10);
+    for (const token of ['guess-more', operatorToken, viewerToken]) {
       const answer = await ops.get('/events', token);
       expect(codeOf(answer)).toEqual([429, 'too_many_requests']);
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     }
+    expect((await ops.get('/events', '')).status).toBe(401);
+  });
+
+  it('an operator who has been in pins a tier beside a guesser at his address', async () => {
+    expect((await ops.get('/degradation')).status).toBe(200);
+    await guessUntilLimited();
+    const guesses = Promise.all(Array.from({ length: 100 }, (_, n) => guess(1000 + n)));
+    const pin = { mode: 'pinned', tier: 0, reason: 'test' };
+    expect((await ops.call('PUT', '/ops/v1/degradation/tier', pin)).status).toBe(200);
+    expect(await guesses).toContain(429);
+    expect((await ops.get('/degradation')).status).toBe(200);
+  });
+
+  it('a tab with a stale token keeps nobody out, and is not kept from the right one', async () => {
+    for (let n = 0; n < 50; n++) expect((await ops.get('/events', 'token-of-last-week')).status).toBe(401);
+    expect((await ops.get('/events')).status).toBe(200);
+    expect((await ops.get('/events', 'token-of-last-week')).status).toBe(401);
+  });
+
+  it('behind a trusted proxy each client is counted by itself; what others say of their address is not believed', async () => {
+    const from = (address: string) => ({ 'x-forwarded-for': `198.51.100.9, ${address}` });
+    const behindProxy = await OpsService.start({ ...environment(), TRUSTED_PROXIES: '127.0.0.0/8,::1' });
+    try {
+      expect(await guessUntilLimited(behindProxy, from('203.0.113.1'))).toBeGreaterThanOrEqual(10);
+      expect(await guess(0, behindProxy, from('203.0.113.2'))).toBe(401);
+      const operator = await behindProxy.call('GET', '/ops/v1/events', undefined, operatorToken, from('203.0.113.3'));
+      expect(operator.status).toBe(200);
+    } finally {
+      await behindProxy.close();
+    }
+    await guessUntilLimited(ops, from('203.0.113.1'));
+    expect(await guess(1000, ops, from('203.0.113.2'))).toBe(429);
+  });
+
+  it.each(['everybody', '0.0.0.0/0', '10.0.0.0/8,::/0'])('%s cannot be trusted as a proxy', async (networks) => {
+    await expect(OpsService.start({ ...environment(), TRUSTED_PROXIES: networks })).rejects.toThrow('TRUSTED_PROXIES');
   });
 
   it('health needs no token', async () => {

@@ -41,8 +41,9 @@ export class OpsService {
     // several in this process are several processes; on a busy machine the tier is no part of what a test is about, unless it says so
     started += 1;
     const settings = { OPS_ID: `ops-test-${started}`, TIER_CONTROL: 'off' };
-    const parts = createOpsParts(opsConfigSchema.parse({ ...tokens, ...settings, ...env }), silentLog);
-    const app = await createOpsApp(parts, silentLog);
+    const config = opsConfigSchema.parse({ ...tokens, ...settings, ...env });
+    const parts = createOpsParts(config, silentLog);
+    const app = await createOpsApp(parts, config, silentLog);
     const routes = new Set<string>();
     const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
     fastify.addHook('onRoute', ({ method, url }) => {
@@ -52,10 +53,16 @@ export class OpsService {
     return new OpsService(parts, await app.getUrl(), routes, () => app.close());
   }
 
-  async call(method: string, path: string, body?: unknown, token: string | undefined = operatorToken): Promise<Call> {
+  async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    token: string | undefined = operatorToken,
+    others: Record<string, string> = {},
+  ): Promise<Call> {
     const response = await fetch(`${this.url}${path}`, {
       method,
-      headers: token === '' ? {} : { authorization: `Bearer ${token}` },
+      headers: token === '' ? others : { ...others, authorization: `Bearer ${token}` },
       ...(body === undefined || method === 'GET' ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();

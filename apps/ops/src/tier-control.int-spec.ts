@@ -98,7 +98,7 @@ describe('the tier by itself', () => {
     await eventually(() => holder.tier()).toBe(1);
     expect([holder.isOn('leaderboard'), holder.modeOf('wallet')]).toEqual([false, 'full']);
     const reason =
-      'delay of the event loop (99 % of a second) of at least half of the gateways: 500 ms (tier 1 from 400)';
+      'delay of the event loop (99 % of a second) of at least half of the gateways that open packets: 500 ms (tier 1 from 400)';
     expect(await view()).toMatchObject({
       mode: 'auto',
       tier: 1,
@@ -174,6 +174,54 @@ describe('the tier by itself', () => {
       expect.objectContaining({ key: 'loop_delay', asksForTier: 1 }),
     );
     expect((await view()).auto).toEqual({ tier: 0, reason: 'TIER_CONTROL is off' });
+  });
+});
+
+describe('what cannot be read', () => {
+  const badTexts = ['{"loopDelayMs":', 'null', '7', '"text"', '[]', ''];
+  const passedOver = async () =>
+    Number(/^hongbao_gateway_samples_passed_over_total\S* (\d+)$/m.exec(await ops.parts.metrics.metrics())?.[1]);
+
+  it('of the samples of gateways is passed over, counted, and hides no other; the live figures come too', async () => {
+    for (const [no, text] of badTexts.entries()) {
+      await redis.set(keys.gateway(`bad-${no}`), text);
+      await redis.sadd(keys.gateways, `bad-${no}`);
+    }
+    gateways.set({ loopDelayMs: 500 });
+    await eventually(() => holder.tier()).toBe(1);
+    await eventually(() => ops.parts.tierLeader.isLeading).toBe(true);
+    expect((await ops.parts.live.sample()).gateways.map(({ id }) => id)).toEqual(['gateway-0']);
+    expect(await passedOver()).toBeGreaterThanOrEqual(badTexts.length);
+  });
+
+  it('makes the leader give the lease back and rest: another one can take it, and takes part again when it is done', async () => {
+    await eventually(() => ops.parts.tierLeader.isLeading).toBe(true);
+    await redis.hset(keys.events, '1', '{"id":', 'revision', 'bad');
+    await eventually(() => ops.parts.tierLeader.isLeading).toBe(false);
+    expect(await ops.parts.metrics.metrics()).toContain('hongbao_is_tier_leader{service="ops"} 0\n');
+    // it keeps the lease for no more than three steps, and leaves it alone then: else this asks in vain
+    await eventually(() => holdTierLease(redis, { holderId: 'somebody', leaseMs: 60_000 })).toEqual({
+      status: 'taken',
+    });
+    expect(ops.parts.tierLeader.isLeading).toBe(false);
+    await eventually(async () => (await view()).control).toBeUndefined();
+
+    await redis.del(keys.events);
+    await redis.del(keys.tierLeader);
+    await eventually(() => ops.parts.tierLeader.isLeading).toBe(true);
+    gateways.set({ loopDelayMs: 500 });
+    await eventually(() => holder.tier()).toBe(1);
+  });
+
+  it('of the document lets nobody lead who would have to change it, and whoever can read it goes on', async () => {
+    await eventually(() => ops.parts.tierLeader.isLeading).toBe(true);
+    await redis.hset(keys.degradation, 'document', '{"version":');
+    gateways.set({ loopDelayMs: 500 });
+    await eventually(() => ops.parts.tierLeader.isLeading).toBe(false);
+    await eventually(() => redis.exists(keys.tierLeader)).toBe(0);
+    await redis.del(keys.degradation);
+    await eventually(() => holder.tier()).toBe(1);
+    await eventually(() => ops.parts.tierLeader.isLeading).toBe(true);
   });
 });
 

@@ -1,13 +1,15 @@
 import { gatewaySignalsSchema } from '#libs/contracts';
 import { backlogJobsMin, type GatewaySeen, type LaneSeen, type Observation } from '#libs/degradation';
 import { readLaneBacklogs } from '#libs/queue';
-import { type EventReader, type GatewaySample, isRedisAway, listGatewaySamples, type RedisClient } from '#libs/redis';
+import { type EventReader, type GatewaySample, isRedisAway, type RedisClient } from '#libs/redis';
 import type { DatabaseProbe } from './database-probe.ts';
+import type { GatewaySamples } from './gateway-samples.ts';
 import { type LaneCounts, lanesOf } from './lanes.service.ts';
 
 export interface TierObserverParts {
   readonly redis: RedisClient;
   readonly events: Pick<EventReader, 'read'>;
+  readonly samples: GatewaySamples;
   readonly configured: LaneCounts;
   readonly probe: DatabaseProbe;
   /** Store milliseconds. */
@@ -35,7 +37,7 @@ export class TierObserver {
   }
 
   private async gateways(): Promise<GatewaySeen[]> {
-    return (await listGatewaySamples(this.parts.redis)).flatMap(gatewaySeen);
+    return (await this.parts.samples.list()).flatMap(gatewaySeen);
   }
 }
 

@@ -183,6 +183,13 @@ export const opsConfigSchema = z.object({
   OPS_PORT: port(3100),
   OPS_TOKEN: secret,
   OPS_VIEWER_TOKEN: secret.optional(),
+  /**
+   * Proxies whose X-Forwarded-For is believed: networks in CIDR notation. Absent: none, the peer is the client. Wrong tokens are counted by
+   * the client's address: without this all who come through a proxy count as one.
+   */
+  TRUSTED_PROXIES: networksSchema
+    .refine((networks) => networks.every(({ prefixLength }) => prefixLength > 0), 'a network of 0 bits is everybody')
+    .default([]),
   ALLOCATION_URL: httpUrl,
   OPEN_LANES: laneCount(4),
   GRAB_LANES: laneCount(2),

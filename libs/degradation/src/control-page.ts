@@ -50,7 +50,8 @@ tier, and lets go of none that it could have asked for.
 Any number of operations processes may run; one of them leads. It holds a lease in Redis (5 s, kept each second, by the store's clock), and what it
 writes is checked against the lease in the same script: a leader that was stopped and wakes after another took over writes nothing, however
 late its command comes. When the leader ends in order the next one follows within a second; when it is killed, stopped or cut off, within 5 to 6 s.
-The new one begins at the tier that holds, and waits as if it had just changed.
+The new one begins at the tier that holds, and waits as if it had just changed. A leader that fails in three steps in a row, and not because Redis is away, gives the lease back
+and rests for 15 s.
 
 The tier goes to Redis and to every process at once, and to PostgreSQL, with an entry in the audit log (\`degradation.auto_tier\`, with the signals
 that asked), as soon as that can be written: a database that is away or drowned must not stand between the cause and the remedy. What
@@ -77,6 +78,7 @@ the controller's part from Redis.
 | \`hongbao_is_tier_leader\` | 1 in the process that leads |
 | \`hongbao_tier_signal{signal}\` | each signal, in the process that leads |
 | \`hongbao_tier_changes_total{direction}\` | changes that this process made as leader |
+| \`hongbao_gateway_samples_passed_over_total\` | samples that could not be read |
 
 \`TIER_CONTROL=off\` makes operations watch and show the signals and stay at tier 0 by itself; operators' pins and floors work as ever. It is meant for
 tests and measurements on machines that are busy with something else; a pin to tier 0 does the same for a running system.
