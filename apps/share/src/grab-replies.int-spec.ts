@@ -36,7 +36,7 @@ beforeAll(async () => {
     cache: parts.redis.cache,
     clock: parts.redis.clock,
     outcomes: new RecentOutcomes(100),
-    limits: { acceptMaxMs: 5000, replyWaitMs: 20_000, inFlightMax: 100 },
+    limits: { acceptMaxMs: 5000, replyWaitMs: 20_000, inFlightMax: 100, parkedMax: 100 },
     counter: parts.metrics.grabs,
     replyTimes: { add: (ms) => tookMs.push(ms) },
     monotonicMs: () => {

@@ -14,22 +14,27 @@ import type { RedisClient, StoreClock } from '#libs/redis';
 import { type Counter, ProblemError } from '#libs/runtime';
 import { throwLedgerProblem, throwQueueProblem } from './away.ts';
 import type { EventDirectory } from './event-directory.ts';
+import { type DurableGrab, GrabsUnderWay, type SentGrab } from './grabs-under-way.ts';
 import { type FinalOutcome, isFinal, keyOf, type RecentOutcomes } from './recent-outcomes.ts';
 import { isShareOf, shareKeyOf } from './share-claim.ts';
 import type { SharePages } from './share-pages.service.ts';
 
 /** Polling again after a `pending`, at tier 0. */
 const pollAfterBaseMs = 1000;
-/**
- * How long a grab under way is waited for by whoever asks again, before it is put into the lane once more, which is safe: its reply
- * may have been lost. Longer while the lanes are slow on purpose.
- */
-const underWayMaxMs = 4000;
-const underWayDeferredMaxMs = 15_000;
+/** How long a grab counts as under way; after that its lane is slow, and the grab waits there on its own. */
+const awaitedDefaultMaxMs = 4000;
 /** After an item was settled its reply is on its way; after so long it was lost. */
 const replyLateMaxMs = 1000;
-/** A dead letter is not put into the lane again for so long, however often its user asks: it would be bisected each time. */
-const deadRestMs = 60_000;
+
+export interface GrabsLimits {
+  readonly acceptMaxMs: number;
+  readonly replyWaitMs: number;
+  /** Grabs that are being made durable, or whose outcome is to come any moment. */
+  readonly inFlightMax: number;
+  /** Grabs that wait in slow lanes, beside those. */
+  readonly parkedMax: number;
+  readonly awaitedMaxMs?: number | undefined;
+}
 
 export interface GrabsParts {
   readonly pool: Pool;
@@ -40,30 +45,21 @@ export interface GrabsParts {
   readonly features: DegradationHolder;
   readonly outcomes: RecentOutcomes;
   readonly pages: SharePages;
-  readonly limits: { readonly acceptMaxMs: number; readonly replyWaitMs: number; readonly inFlightMax: number };
+  readonly limits: GrabsLimits;
   readonly counter: Counter<'outcome'>;
   /** Told how long each grab took that its lane answered. */
   readonly replyTimes: Pick<ReplyMean, 'add'>;
   readonly monotonicMs: () => number;
 }
 
-/** A grab that was sent to its lane: `accepted` when it is durable, then its outcome, undefined when none came in time. */
-interface GrabUnderWay {
-  readonly accepted: Promise<Durable>;
-  readonly outcome: Promise<GrabOutcome | undefined>;
-  /** It rests for a while before it is tried again. */
-  isDead: boolean;
-  /** Store-clock ms at which it was first seen to be outstanding no more. */
-  settledSinceMs: number | undefined;
-  /** Monotonic ms at which it came; undefined: its lane is slow on purpose, so the time that it takes tells nothing. */
-  cameAtMs: number | undefined;
-}
-
 /** Grabs: put into the packet's lane, answered by reply. */
 export class Grabs {
-  private readonly underWay = new Map<string, GrabUnderWay>();
+  private readonly underWay: GrabsUnderWay;
 
-  constructor(private readonly parts: GrabsParts) {}
+  constructor(private readonly parts: GrabsParts) {
+    const { inFlightMax, parkedMax, awaitedMaxMs = awaitedDefaultMaxMs } = parts.limits;
+    this.underWay = new GrabsUnderWay({ awaitedMax: inFlightMax, parkedMax, awaitedMaxMs });
+  }
 
   /**
    * Takes a portion for the user; repeating gives the same outcome (invariant 7).
@@ -83,9 +79,14 @@ export class Grabs {
     return this.answer(outcome);
   }
 
-  /** Grabs under way now. */
+  /** Grabs under way now: those that wait in slow lanes are not. */
   inFlight(): number {
-    return this.underWay.size;
+    return this.underWay.awaitedCount();
+  }
+
+  /** Grabs that wait in slow lanes. */
+  parked(): number {
+    return this.underWay.parkedCount();
   }
 
   /** Of a share that is known to be used up, everybody's outcome is known. */
@@ -101,33 +102,20 @@ export class Grabs {
    * One item per packet and user at a time: who asks again waits for the same one, but only while something can come of it. One that is
    * outstanding no more was settled, perhaps with "no grant yet"; when its reply does not come soon it is lost (invariant 6).
    */
-  private async join(claim: Claim, userId: string, nowMs: number): Promise<GrabUnderWay> {
+  private async join(claim: Claim, userId: string, nowMs: number): Promise<SentGrab> {
     const key = keyOf(claim, userId);
     const known = this.underWay.get(key);
     if (known !== undefined && (await this.canAnswer(known, claim, nowMs))) return known;
     const current = this.underWay.get(key);
     // somebody else asked at the same time
     if (current !== undefined && current !== known) return current;
-    if (this.underWay.size >= this.parts.limits.inFlightMax)
-      throw new ProblemError('overloaded', 'too many grabs are under way');
-    return this.keep(key, this.send(claim, userId, nowMs));
+    const full = this.underWay.fullOf();
+    if (full !== undefined) throw new ProblemError('overloaded', tooMany[full]);
+    return this.send(key, claim, userId, nowMs);
   }
 
-  private keep(key: string, grab: GrabUnderWay): GrabUnderWay {
-    this.underWay.set(key, grab);
-    const forget = () => {
-      if (this.underWay.get(key) === grab) this.underWay.delete(key);
-    };
-    grab.outcome.then((outcome) => {
-      if (outcome?.outcome !== 'dead') return forget();
-      grab.isDead = true;
-      setTimeout(forget, deadRestMs).unref();
-    }, forget);
-    return grab;
-  }
-
-  private async canAnswer(grab: GrabUnderWay, claim: Claim, nowMs: number): Promise<boolean> {
-    if (grab.isDead) return true;
+  private async canAnswer(grab: SentGrab, claim: Claim, nowMs: number): Promise<boolean> {
+    if (grab.stage === 'resting') return true;
     const { jobId } = await grab.accepted;
     const lane = this.laneOf(claim, this.eventOf(claim));
     const outstanding = await findOutstanding(this.parts.cache, lane, [jobId]).catch(throwQueueProblem);
@@ -136,21 +124,16 @@ export class Grabs {
     return nowMs - grab.settledSinceMs < replyLateMaxMs;
   }
 
-  private send(claim: Claim, userId: string, acceptedAtMs: number): GrabUnderWay {
+  private send(key: string, claim: Claim, userId: string, acceptedAtMs: number): SentGrab {
     const { packetId, eventId, epoch, sponsorNo, userId: ownerId } = claim;
     const item = { packetId: String(packetId), eventId, ownerId, userId, epoch, sponsorNo, acceptedAtMs };
     const event = this.eventOf(claim);
     // durable well before its event may be settled, whatever the two services were told
     const withinMs = Math.min(this.parts.limits.acceptMaxMs, event.graceMs / 2);
     const addition = this.parts.producer.add(this.laneOf(claim, event), item, acceptedAtMs + withinMs);
-    const isDeferred = this.parts.features.modeOf('grabs') === 'deferred';
-    const outcome = addition.then(async (added) => {
-      const replied = await durable(added).whenReplied(isDeferred ? underWayDeferredMaxMs : underWayMaxMs);
-      if (replied !== undefined) this.remember(claim, userId, replied);
-      return replied;
-    });
-    const cameAtMs = isDeferred ? undefined : this.parts.monotonicMs();
-    return { accepted: addition.then(durable), outcome, isDead: false, settledSinceMs: undefined, cameAtMs };
+    return this.underWay.keep(key, addition.then(durable), this.parts.monotonicMs(), (outcome) =>
+      this.remember(claim, userId, outcome),
+    );
   }
 
   private remember(claim: Claim, userId: string, outcome: GrabOutcome): void {
@@ -159,11 +142,11 @@ export class Grabs {
     if (outcome.outcome === 'credited') this.parts.pages.outdate(claim.packetId);
   }
 
-  /** Tier 3 (defer): what is durable is answered at once, its lane is slow. */
-  private async wait(grab: GrabUnderWay): Promise<GrabOutcome | undefined> {
+  /** Tier 3 (defer): what is durable is answered at once and waits in its lane, which is slow. */
+  private async wait(grab: SentGrab): Promise<GrabOutcome | undefined> {
     await grab.accepted;
     if (this.parts.features.modeOf('grabs') === 'deferred') {
-      grab.cameAtMs = undefined;
+      this.underWay.park(grab);
       return undefined;
     }
     return within(grab.outcome, this.parts.limits.replyWaitMs);
@@ -173,7 +156,7 @@ export class Grabs {
    * What is answered from memory took no time and is not counted: it would hide that the lanes are slow. Who asks again for a grab that is
    * under way waits for less than it takes, so the time is counted from when it came first.
    */
-  private countReply({ cameAtMs }: GrabUnderWay, outcome: GrabOutcome | undefined): void {
+  private countReply({ cameAtMs }: SentGrab, outcome: GrabOutcome | undefined): void {
     if (cameAtMs === undefined || outcome === undefined || !isFinal(outcome)) return;
     this.parts.replyTimes.add(this.parts.monotonicMs() - cameAtMs);
   }
@@ -245,10 +228,10 @@ export class Grabs {
   }
 }
 
-type Durable = Extract<LaneAddition<GrabOutcome>, { status: 'durable' }>;
+const tooMany = { awaited: 'too many grabs are under way', parked: 'too many grabs wait in their lanes' } as const;
 
 /** @throws ProblemError `queue_unavailable` when it may or may not run, `overloaded` when it certainly does not. */
-function durable(addition: LaneAddition<GrabOutcome>): Durable {
+function durable(addition: LaneAddition<GrabOutcome>): DurableGrab {
   switch (addition.status) {
     case 'durable':
       return addition;

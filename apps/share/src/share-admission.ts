@@ -4,7 +4,7 @@ import { LoopWatch } from '#libs/runtime';
 export interface ShareAdmissionParts {
   /** False: the level stays at 0. */
   readonly isOn: boolean;
-  /** Grabs under way, of as many as may be. */
+  /** Grabs under way, of as many as may be; not those that wait in slow lanes, perhaps on purpose. */
   readonly inFlightShare: () => number;
   /** What grabs took from their arrival to their outcome. */
   readonly replies: Pick<ReplyMean, 'step'>;

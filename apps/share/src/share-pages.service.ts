@@ -39,6 +39,8 @@ export interface SharePagesParts {
   readonly outcomes: RecentOutcomes;
   /** Store milliseconds. */
   readonly nowMs: () => number;
+  /** Monotonic milliseconds: how old copies are. */
+  readonly monotonicMs: () => number;
 }
 
 /** Share pages, from short copies of the ledger. */
@@ -51,6 +53,7 @@ export class SharePages {
       loadsInFlightMax: parts.poolMax * readsPerConnection,
       staleMaxMs: stalePageAgeMaxMs,
       load: (packetId) => loadState(parts.pool, BigInt(packetId)).catch(throwLedgerProblem),
+      monotonicMs: parts.monotonicMs,
     });
   }
 

@@ -3,12 +3,12 @@ import { type GrabItem, type GrabOutcome, grabReplySchema, type ShareConfig } fr
 import { createPool, type Pool } from '#libs/database';
 import { DegradationHolder, ReplyMean } from '#libs/degradation';
 import { createKeyRing, type KeyRing } from '#libs/domain';
-import { LaneProducer, ReplyRegistry } from '#libs/queue';
+import { findOutstanding, LaneProducer, ReplyRegistry } from '#libs/queue';
 import { EventReader, readDegradation, subscribeDegradation } from '#libs/redis';
 import type { Logger } from '#libs/runtime';
 import { EventDirectory } from './event-directory.ts';
 import { Feed } from './feed.service.ts';
-import { Grabs } from './grabs.service.ts';
+import { Grabs, type GrabsLimits } from './grabs.service.ts';
 import { Leaderboards } from './leaderboards.service.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
 import { ShareAdmission } from './share-admission.ts';
@@ -22,6 +22,17 @@ const statementTimeoutMs = 1000;
 const connectionTimeoutMs = 1000;
 const waitersMax = 256;
 const outcomesMax = 100_000;
+/** Grabs that may wait in slow lanes, for each that may be under way: as the catalogue says (libs/degradation). */
+const parkedPerInFlight = 10;
+
+/** What tests set; a process takes what is built in. */
+export interface ShareTimes {
+  readonly monotonicMs?: () => number;
+  /** How long a grab counts as under way. */
+  readonly grabAwaitedMaxMs?: number;
+  /** After which time it is looked whether a reply may still come, and again and again. */
+  readonly replyTtlMs?: number;
+}
 
 /** Everything this process is made of, wired by hand: the types check it, Nest only serves it. */
 export interface ShareParts {
@@ -44,7 +55,7 @@ export interface ShareParts {
 }
 
 /** Makes the parts; connections come up in the background. Nothing runs before `ShareLifecycle` starts it. */
-export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
+export function createShareParts(config: ShareConfig, log: Logger, times: ShareTimes = {}): ShareParts {
   const processId = config.SHARE_ID ?? `share-${hostname()}-${process.pid}`;
   const redis = new ShareRedis(config, processId, log);
   const pool = createSharePool(config, processId, log);
@@ -60,7 +71,8 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
       log[isReachable ? 'info' : 'warn']({ isReachable, err: cause }, 'degradation state'),
   });
   const events = new EventDirectory(new EventReader(redis.cache, log), log);
-  const replies = new ReplyRegistry<GrabOutcome>({ replySchema: grabReplySchema, log });
+  const limits = grabLimitsOf(config, times);
+  const replies = createReplies(limits, redis, log, times);
   const producer = new LaneProducer<GrabItem, GrabOutcome>({
     client: redis.producer,
     replies,
@@ -69,10 +81,18 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
     log,
   });
   const outcomes = new RecentOutcomes(outcomesMax);
-  const monotonicMs = () => performance.now();
+  const { monotonicMs = () => performance.now() } = times;
   const metrics = new ShareMetrics();
   const replyTimes = new ReplyMean();
-  const pages = new SharePages({ pool, poolMax: config.DATABASE_POOL_MAX, events, features, outcomes, nowMs });
+  const pages = new SharePages({
+    pool,
+    poolMax: config.DATABASE_POOL_MAX,
+    events,
+    features,
+    outcomes,
+    nowMs,
+    monotonicMs,
+  });
   const grabs = new Grabs({
     pool,
     cache: redis.cache,
@@ -82,25 +102,19 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
     features,
     outcomes,
     pages,
-    limits: {
-      acceptMaxMs: config.GRAB_ACCEPT_MAX_MS,
-      replyWaitMs: config.GRAB_REPLY_WAIT_MS,
-      inFlightMax: config.GRABS_IN_FLIGHT_MAX,
-    },
+    limits,
     counter: metrics.grabs,
     replyTimes,
     monotonicMs,
   });
   const leaderboards = new Leaderboards({ pool, events, features, log, nowMs, monotonicMs });
   const feed = new Feed({ events, features, monotonicMs });
-  metrics.watch('hongbao_grabs_under_way', 'grabs accepted and not answered', () => grabs.inFlight());
-  metrics.watch('hongbao_feed_streams', 'feed streams open', () => feed.size());
   const admission = new ShareAdmission({
     isOn: config.LOCAL_ADMISSION === 'on',
-    inFlightShare: () => grabs.inFlight() / config.GRABS_IN_FLIGHT_MAX,
+    inFlightShare: () => grabs.inFlight() / limits.inFlightMax,
     replies: replyTimes,
   });
-  metrics.watchAdmission(admission);
+  watchFigures(metrics, grabs, feed, admission);
   const keyRing = createKeyRing(config.TICKET_KEYS);
   return {
     config,
@@ -119,6 +133,39 @@ export function createShareParts(config: ShareConfig, log: Logger): ShareParts {
     metrics,
     admission,
   };
+}
+
+function grabLimitsOf(config: ShareConfig, times: ShareTimes): GrabsLimits {
+  return {
+    acceptMaxMs: config.GRAB_ACCEPT_MAX_MS,
+    replyWaitMs: config.GRAB_REPLY_WAIT_MS,
+    inFlightMax: config.GRABS_IN_FLIGHT_MAX,
+    parkedMax: config.GRABS_IN_FLIGHT_MAX * parkedPerInFlight,
+    awaitedMaxMs: times.grabAwaitedMaxMs,
+  };
+}
+
+function createReplies(
+  { inFlightMax, parkedMax }: GrabsLimits,
+  redis: ShareRedis,
+  log: Logger,
+  { replyTtlMs }: ShareTimes,
+): ReplyRegistry<GrabOutcome> {
+  return new ReplyRegistry<GrabOutcome>({
+    replySchema: grabReplySchema,
+    log,
+    // each job carries a grab that is under way or parked, or its reply was lost a moment ago
+    jobsMax: parkedMax + 2 * inFlightMax,
+    findOutstanding: (lane, jobIds) => findOutstanding(redis.cache, lane, jobIds),
+    ...(replyTtlMs === undefined ? {} : { jobTtlMs: replyTtlMs }),
+  });
+}
+
+function watchFigures(metrics: ShareMetrics, grabs: Grabs, feed: Feed, admission: ShareAdmission): void {
+  metrics.watch('hongbao_grabs_under_way', 'grabs sent to their lanes, but the parked ones', () => grabs.inFlight());
+  metrics.watch('hongbao_grabs_parked', 'grabs that wait in slow lanes', () => grabs.parked());
+  metrics.watch('hongbao_feed_streams', 'feed streams open', () => feed.size());
+  metrics.watchAdmission(admission);
 }
 
 function createSharePool(config: ShareConfig, processId: string, log: Logger): Pool {

@@ -37,7 +37,7 @@ import { grabLane, LaneConsumer } from '#libs/queue';
 import { createRedis, publishEvents, type RedisClient } from '#libs/redis';
 import { createLogger } from '#libs/runtime';
 import { createShareApp } from './share-app.ts';
-import { createShareParts, type ShareParts } from './share-parts.ts';
+import { createShareParts, type ShareParts, type ShareTimes } from './share-parts.ts';
 
 /** For `expect`: asks until it holds, for as long as a busy machine may need. */
 export const eventually = <T>(ask: () => T) => expect.poll(ask, { timeout: 20_000, interval: 20 });
@@ -69,9 +69,9 @@ export class ShareService {
     readonly close: () => Promise<void>,
   ) {}
 
-  static async start(env: Record<string, string>): Promise<ShareService> {
+  static async start(env: Record<string, string>, times: ShareTimes = {}): Promise<ShareService> {
     const config = shareConfigSchema.parse({ INTERNAL_TOKEN: internalToken, TICKET_KEYS: ticketKeys, ...env });
-    const parts = createShareParts(config, silentLog);
+    const parts = createShareParts(config, silentLog, times);
     const app = await createShareApp(parts, silentLog);
     await app.listen(0, '127.0.0.1');
     return new ShareService(parts, await app.getUrl(), () => app.close());
@@ -202,6 +202,11 @@ export class ShareWorld {
       consumer.start();
       this.consumers.push(consumer);
     }
+  }
+
+  /** As allocation does at tier 3; 0: full speed again. */
+  slowLanes(delayMs: number): void {
+    for (const consumer of this.consumers) consumer.setSlow(delayMs);
   }
 
   async stopLanes(): Promise<void> {

@@ -44,7 +44,12 @@ export const featureCatalogue = {
     title: 'grabbing portions of shares',
     class: 'grab',
     steps: [
-      { tier: 3, mode: 'deferred', answer: '202 `pending`: accepted, settled later by slowed lanes; none is refused' },
+      {
+        tier: 3,
+        mode: 'deferred',
+        answer:
+          '202 `pending`: accepted, settled later by slowed lanes; none is refused before ten times `GRABS_IN_FLIGHT_MAX` wait in a share process',
+      },
       { tier: 5, mode: 'off', answer: featureOff },
     ],
     offAnswer: featureOff,

@@ -1,5 +1,6 @@
 import { type Job, Worker } from 'bullmq';
 import type { z } from 'zod';
+import { jobItemsMax } from '#libs/contracts';
 import { closeRedis, createRedis, type Log, logOutages, publishReply, type RedisClient } from '#libs/redis';
 import { atMostEvery } from './at-most-every.ts';
 import { type Lane, type LaneJob, laneKeyPrefix, retryDelayMs } from './lane.ts';
@@ -33,6 +34,8 @@ export interface LaneConsumerOptions<Item, Outcome> {
   readonly onMalformed: (job: MalformedJob) => Promise<void>;
   /** Jobs under way at once; they are what a batcher merges. */
   readonly jobsAtOnceMax?: number;
+  /** Items of one turn while the lane is slow. */
+  readonly slowItemsMax?: number;
   /** A job whose consumer is silent for this long is taken from it. */
   readonly lockMs?: number;
   /** How often to look for such jobs: one runs again after at most `lockMs` and twice this. */
@@ -67,7 +70,11 @@ export class LaneConsumer<Item, Outcome> {
   private readonly duplicates: RedisClient[] = [];
   private readonly worker: Worker<unknown, void>;
   private readonly jobsAtOnceMax: number;
-  private readonly slowDown = new SlowDown();
+  private readonly slowItemsMax: number;
+  private readonly slowDown: SlowDown;
+  /** Jobs that are held back or being settled, and their items. */
+  private jobsInHand = 0;
+  private itemsInHand = 0;
   private readonly logError = atMostEvery(errorLogIntervalMs, (error: unknown) =>
     this.options.log.warn({ lane: this.options.lane, err: error }, 'a lane met an error'),
   );
@@ -76,6 +83,8 @@ export class LaneConsumer<Item, Outcome> {
   constructor(private readonly options: LaneConsumerOptions<Item, Outcome>) {
     const { lane, log } = options;
     this.jobsAtOnceMax = options.jobsAtOnceMax ?? jobsAtOnceDefaultMax;
+    this.slowItemsMax = options.slowItemsMax ?? jobItemsMax;
+    this.slowDown = new SlowDown(this.slowItemsMax);
     this.client = createRedis('worker', options.redisUrl, { name: `${options.name}.${lane}`, log });
     this.watchDuplicates();
     this.worker = new Worker<unknown, void>(lane, async (job) => await this.process(job), {
@@ -103,7 +112,7 @@ export class LaneConsumer<Item, Outcome> {
     });
   }
 
-  /** Takes no more jobs in this process until `resume`; at most one more is begun. */
+  /** Takes no more jobs in this process until `resume`; at most two more begin: one that was waited for, and one that a job at its end brings. */
   async pause(): Promise<void> {
     await this.worker.pause(true);
   }
@@ -112,10 +121,13 @@ export class LaneConsumer<Item, Outcome> {
     this.worker.resume().catch((error: unknown) => this.logError(error));
   }
 
-  /** Slows the lane down in this process: one job at a time, begun `delayMs` after it was taken. 0: full speed again. */
+  /**
+   * Slows the lane down in this process: `slowItemsMax` items begin each `delayMs`, into however many jobs they were cut, so that many small
+   * jobs are not slower than few large ones. 0: full speed again, at once.
+   */
   setSlow(delayMs: number): void {
-    this.worker.concurrency = delayMs > 0 ? 1 : this.jobsAtOnceMax;
     this.slowDown.set(delayMs);
+    this.steer();
   }
 
   /** Those of the lane's jobs that are in its outstanding index; waits for as long as Redis is away. */
@@ -142,11 +154,40 @@ export class LaneConsumer<Item, Outcome> {
   }
 
   private async process(job: Job<unknown>): Promise<void> {
-    const { lane, jobSchema, settle, onMalformed } = this.options;
-    const jobId = job.id!;
-    await this.slowDown.wait();
+    const parsed = this.options.jobSchema.safeParse(job.data);
+    const itemCount = parsed.success ? parsed.data.items.length : 1;
+    this.countInHand(1, itemCount);
     try {
-      const parsed = jobSchema.safeParse(job.data);
+      await this.slowDown.wait(itemCount);
+      await this.settle(job, parsed);
+    } finally {
+      this.countInHand(-1, -itemCount);
+    }
+  }
+
+  private countInHand(jobs: number, items: number): void {
+    this.jobsInHand += jobs;
+    this.itemsInHand += items;
+    this.steer();
+  }
+
+  /**
+   * While the lane is slow, jobs are taken until a turn's items are in hand, and so few at a time that what is in hand by then is no more than
+   * at full speed: BullMQ takes as many as it may before it shows one of them.
+   */
+  private steer(): void {
+    this.worker.concurrency = this.slowDown.isOn ? this.jobsWhileSlow() : this.jobsAtOnceMax;
+  }
+
+  private jobsWhileSlow(): number {
+    const more = this.itemsInHand < this.slowItemsMax ? this.jobsAtOnceMax - 1 : 0;
+    return Math.max(this.jobsInHand + more, 1);
+  }
+
+  private async settle(job: Job<unknown>, parsed: z.ZodSafeParseResult<LaneJob<Item>>): Promise<void> {
+    const { lane, settle, onMalformed } = this.options;
+    const jobId = job.id!;
+    try {
       if (!parsed.success) {
         if (!(await this.findOutstanding([jobId])).has(jobId)) return;
         await onMalformed({ lane, jobId, data: job.data, error: parsed.error.message });

@@ -83,14 +83,44 @@ describe('LaneBuffer', () => {
 });
 
 describe('SlowDown', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  let passed: number[];
+  const wait = (slowDown: SlowDown, ...items: number[]): void => {
+    passed = [];
+    for (const [no, count] of items.entries()) void slowDown.wait(count).then(() => passed.push(no));
+  };
+
   it('ends the waits under way when it is lifted', async () => {
-    // Proves that a lane is fast again at once, whatever delay was set.
-    const slowDown = new SlowDown();
-    await slowDown.wait();
+    // Proves that a lane is fast again at once, whatever delay was set, and slow from the next on when it is set again.
+    const slowDown = new SlowDown(10);
+    await slowDown.wait(99);
     slowDown.set(3_600_000);
-    const waiting = slowDown.wait();
+    wait(slowDown, 10, 10, 99);
     slowDown.set(0);
-    await waiting;
+    await vi.advanceTimersByTimeAsync(0);
+    expect([passed, vi.getTimerCount()]).toEqual([[0, 1, 2], 0]);
+    slowDown.set(1000);
+    wait(slowDown, 1);
+    await vi.advanceTimersByTimeAsync(999);
+    expect(passed).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(passed).toEqual([0]);
+  });
+
+  it('lets as many small jobs pass in a turn as make up a large one, in order', async () => {
+    // Proves that the pace of a slow lane does not depend on how its items were cut into jobs.
+    const slowDown = new SlowDown(10);
+    slowDown.set(1000);
+    wait(slowDown, 3, 3, 3, 3, 99, 10, 1);
+    const turns: number[][] = [];
+    for (let turn = 0; turn < 5; turn++) {
+      await vi.advanceTimersByTimeAsync(1000);
+      turns.push(passed.splice(0));
+    }
+    expect(turns).toEqual([[0, 1, 2], [3], [4], [5], [6]]);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

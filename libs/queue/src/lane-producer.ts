@@ -43,7 +43,7 @@ export interface DurableAddition<Outcome> {
   readonly jobId: string;
   /** Place of the item in its job. */
   readonly position: number;
-  /** The item's outcome; `undefined` when no reply came within `waitMs`. */
+  /** The item's outcome; `undefined` when no reply came within `waitMs`. Infinity: for as long as its reply is expected at all. */
   whenReplied(waitMs: number): Promise<Outcome | undefined>;
 }
 
@@ -193,7 +193,7 @@ export class LaneProducer<Item extends { readonly acceptedAtMs: number }, Outcom
     batch: WaitingItem<TimedItem<Item>, LaneAddition<Outcome>>[],
   ): Promise<void> {
     const jobId = this.nextJobId();
-    const slot = this.expectReply(jobId, state);
+    const slot = this.expectReply(lane, jobId, state);
     state.addsInFlight += 1;
     try {
       const items = batch.map((waiting) => waiting.item.item);
@@ -216,8 +216,8 @@ export class LaneProducer<Item extends { readonly acceptedAtMs: number }, Outcom
     }
   }
 
-  private expectReply(jobId: string, state: LaneState<Item, Outcome>): ReplySlot<Outcome> | undefined {
-    const slot = this.options.replies.expect(jobId, () => {
+  private expectReply(lane: Lane, jobId: string, state: LaneState<Item, Outcome>): ReplySlot<Outcome> | undefined {
+    const slot = this.options.replies.expect(lane, jobId, () => {
       state.jobsUnanswered -= 1;
     });
     if (slot) state.jobsUnanswered += 1;

@@ -1,19 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type OpenOutcome, openReplySchema } from '#libs/contracts';
+import { grabLane, type Lane } from './lane.ts';
 import { ReplyRegistry } from './reply-registry.ts';
 
-const silent = { info: () => undefined, warn: () => undefined, error: vi.fn() };
+const lane = grabLane(0);
+const silent = { info: () => undefined, warn: vi.fn(), error: vi.fn() };
 const outcomes: OpenOutcome[] = [{ outcome: 'credited', amountFen: 5 }, { outcome: 'taken' }];
 const reply = (jobId: string) => JSON.stringify({ jobId, outcomes });
 
 describe('ReplyRegistry', () => {
   let closed: string[];
   let registry: ReplyRegistry<OpenOutcome>;
-  const expectReply = (jobId: string) => registry.expect(jobId, () => closed.push(jobId));
+  const expectReply = (jobId: string) => registry.expect(lane, jobId, () => closed.push(jobId));
 
   beforeEach(() => {
     vi.useFakeTimers();
     silent.error.mockClear();
+    silent.warn.mockClear();
     closed = [];
     registry = new ReplyRegistry({ replySchema: openReplySchema, log: silent, jobsMax: 2, jobTtlMs: 1000 });
   });
@@ -73,6 +76,67 @@ describe('ReplyRegistry', () => {
     expect(expectReply('j3')).toBeUndefined();
     registry.accept(reply('j1'));
     expect(expectReply('j3')).toBeDefined();
+  });
+
+  it('keeps a slot for as long as its job is outstanding, and brings the reply however late it comes', async () => {
+    // Proves that a lane which is slow on purpose loses no reply, and that what was lost is given up in the end.
+    const outstanding = new Set(['j1', 'j2', 'j3']);
+    const asked: [Lane, readonly string[]][] = [];
+    registry = new ReplyRegistry({
+      replySchema: openReplySchema,
+      log: silent,
+      jobTtlMs: 1000,
+      findOutstanding: async (ofLane, jobIds) => {
+        asked.push([ofLane, jobIds]);
+        return new Set(jobIds.filter((jobId) => outstanding.has(jobId)));
+      },
+    });
+    const [late, lost] = ['j1', 'j2'].map((jobId) => expectReply(jobId)!.outcomeAt(0, Number.POSITIVE_INFINITY));
+    registry.expect(grabLane(1), 'j3', () => closed.push('j3'));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(closed).toEqual([]);
+    expect(asked.slice(0, 2)).toEqual([
+      [lane, ['j1', 'j2']],
+      [grabLane(1), ['j3']],
+    ]);
+    outstanding.delete('j2');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(closed).toEqual(['j2']);
+    expect(await lost).toBeUndefined();
+    registry.accept(reply('j1'));
+    expect(await late).toEqual({ outcome: 'credited', amountFen: 5 });
+  });
+
+  it('gives up nothing while it is not known what is outstanding, nor what the first look misses', async () => {
+    // Proves that an outage, or a reply that is on its way just then, costs no outcome.
+    let looks: 'away' | 'nothing' = 'away';
+    registry = new ReplyRegistry({
+      replySchema: openReplySchema,
+      log: silent,
+      jobTtlMs: 1000,
+      findOutstanding: async () => (looks === 'away' ? Promise.reject(new Error('away')) : new Set<string>()),
+    });
+    const outcome = expectReply('j1')!.outcomeAt(1, Number.POSITIVE_INFINITY);
+    await vi.advanceTimersByTimeAsync(60_000);
+    looks = 'nothing';
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(closed).toEqual([]);
+    registry.accept(reply('j1'));
+    expect(await outcome).toEqual({ outcome: 'taken' });
+    expect(silent.warn).toHaveBeenCalled();
+  });
+
+  it('looks no more once it is closed', async () => {
+    // Proves that a shutdown leaves no timer behind, in the middle of a look too.
+    let answer: ((jobIds: Set<string>) => void) | undefined;
+    const findOutstanding = () => new Promise<Set<string>>((resolve) => (answer = resolve));
+    registry = new ReplyRegistry({ replySchema: openReplySchema, log: silent, jobTtlMs: 1000, findOutstanding });
+    expectReply('j1');
+    await vi.advanceTimersByTimeAsync(1000);
+    registry.close();
+    answer!(new Set(['j1']));
+    await vi.advanceTimersByTimeAsync(0);
+    expect([closed, vi.getTimerCount()]).toEqual([['j1'], 0]);
   });
 
   it('logs what is no reply', () => {

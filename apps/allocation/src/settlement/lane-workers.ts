@@ -22,7 +22,7 @@ export const grabCallsMax = 1;
 const jobsAtOnceMax = 32;
 /** Items of one settlement call: larger ones hold their users' locks longer and save no more round trips worth it. */
 const batchItemsMax = 1024;
-/** Pace of a grab lane while grabs are deferred: one micro-batch per second, so lanes drain on, slowly. */
+/** Pace of a grab lane while grabs are deferred: each second the items of one full micro-batch, however they were cut, so lanes drain on, slowly. */
 export const slowGrabMs = 1000;
 
 /** After a look that Redis refused: it loads its file, or fails over. */
