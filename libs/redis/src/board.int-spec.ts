@@ -108,11 +108,14 @@ describe('events and figures in Redis', () => {
     expect(await reader.read()).toEqual([snapshot(2)]);
   });
 
-  it('leaves out and logs an event of another version', async () => {
+  it.each([
+    ['of another version', JSON.stringify({ id: 2 })],
+    ['that is no JSON', '{"id":'],
+  ])('leaves out and logs an event %s', async (_what, text) => {
     // Proves that one snapshot which this version cannot read does not hide the others.
     const log = recordingLog();
     await publishEvents(client, [snapshot(1)]);
-    await client.hset(keys.events, '2', JSON.stringify({ id: 2 }), 'revision', 'x');
+    await client.hset(keys.events, '2', text, 'revision', 'x');
     expect(await new EventReader(client, log).read()).toEqual([snapshot(1)]);
     expect(log.lines).toHaveLength(1);
   });

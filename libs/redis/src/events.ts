@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type EventSnapshot, eventSnapshotSchema } from '#libs/contracts';
 import type { ChannelSubscriber, Unsubscribe } from './channel-subscriber.ts';
+import { jsonOf } from './json-of.ts';
 import { keys } from './keys.ts';
 import type { Log } from './log.ts';
 import type { RedisClient } from './redis-client.ts';
@@ -70,7 +71,7 @@ export class EventReader {
   private parse(id: string, text: string): { text: string; event: EventSnapshot | undefined } {
     const known = this.parsed.get(id);
     if (known?.text === text) return known;
-    const result = eventSnapshotSchema.safeParse(JSON.parse(text));
+    const result = eventSnapshotSchema.safeParse(jsonOf(text));
     if (!result.success)
       this.log?.error({ eventId: id, err: result.error }, 'an event snapshot is not of this version');
     return { text, event: result.data };

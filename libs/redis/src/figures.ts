@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { jsonOf } from './json-of.ts';
 import { keys } from './keys.ts';
 import { runScript } from './lua-script.ts';
 import type { RedisClient } from './redis-client.ts';
@@ -35,8 +37,16 @@ export async function writeFigures(client: RedisClient, figures: GatewayFigures)
   await runScript(client, writeFiguresScript, written, [id, JSON.stringify(sample), sampleTtlMs, ...pairs]);
 }
 
-/** The gateways that gave a sample lately, by id. @throws the client's error while Redis is away. */
-export async function listGatewaySamples(client: RedisClient): Promise<GatewaySample[]> {
+const sampleSchema = z.record(z.string(), z.unknown());
+
+/**
+ * The gateways that gave a sample lately, by id. Each is read by itself: one that cannot be read hides no other, and is told of.
+ * @throws the client's error while Redis is away.
+ */
+export async function listGatewaySamples(
+  client: RedisClient,
+  onUnreadable: (gatewayId: string) => void = () => undefined,
+): Promise<GatewaySample[]> {
   const ids = (await client.smembers(keys.gateways)).sort();
   const texts = await Promise.all(ids.map((id) => client.get(keys.gateway(id))));
   const gone = ids.filter((_, at) => texts[at] === null);
@@ -44,6 +54,10 @@ export async function listGatewaySamples(client: RedisClient): Promise<GatewaySa
   if (gone.length > 0) await client.srem(keys.gateways, ...gone);
   return ids.flatMap((id, at) => {
     const text = texts[at];
-    return text == null ? [] : [{ id, sample: JSON.parse(text) as Record<string, unknown> }];
+    if (text == null) return [];
+    const { success, data } = sampleSchema.safeParse(jsonOf(text));
+    if (success) return [{ id, sample: data }];
+    onUnreadable(id);
+    return [];
   });
 }
