@@ -5,6 +5,10 @@ export interface PlanOptions {
   readonly sponsors: number;
   readonly durationMs: number;
   readonly ticketTtlMs?: number;
+  /** How long a block may be issued once it is stocked. */
+  readonly blockLifeMs?: number;
+  /** The one wave; absent: five seconds, or the event where that is shorter. */
+  readonly waveMs?: number;
   readonly perUserMax?: number;
   readonly sharePortions?: number;
   /** Shares end this long after the event. */
@@ -25,14 +29,14 @@ export function smallPlan(options: PlanOptions): EventPlanInput {
     ticketTtlMs: options.ticketTtlMs ?? 3000,
     staggerMs: 0,
     shakeIntervalMs: 100,
-    blockLifeMs: 1000,
+    blockLifeMs: options.blockLifeMs ?? 1000,
     sharesEndAt: iso(now + options.durationMs + (options.sharesLastMs ?? 0)),
     sponsors: sponsorIds.map((id) => ({ id, name: id.toUpperCase() })),
     waves: [
       {
         no: 0,
         startsAt: iso(now),
-        durationMs: Math.min(options.durationMs, 5000),
+        durationMs: Math.min(options.durationMs, options.waveMs ?? 5000),
         pools: sponsorIds.map((sponsorId) => ({
           sponsorId,
           packetCount: options.packetsPerSponsor,

@@ -10,7 +10,7 @@ import { authorizationCharsMax } from './token-hash.ts';
 
 /** A cached session is verified again after this, so that a key taken out of the JWKS stops working. */
 const sessionCachedMaxMs = 10 * 60_000;
-/** Verifications by JWKS under way: one more is refused rather than queued. */
+/** Verifications by JWKS under way, of which half may wait for keys (session-keys.ts): one more is refused rather than queued. */
 const verificationsMax = 2000;
 /** Clocks of issuer and gateway may differ by this. */
 const clockToleranceSeconds = 5;
