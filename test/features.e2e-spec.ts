@@ -7,6 +7,8 @@ import { type Answer, until } from './support/http.ts';
 import { Night, testTicketKeys } from './support/night.ts';
 import { smallPlan } from './support/plans.ts';
 
+const packets = 500;
+
 /** Proves that every feature of the catalogue yields tier by tier and by its switch, and returns: in a whole system, at its public door. */
 let night: Night;
 let eventId: string;
@@ -16,20 +18,37 @@ let ticket: string;
 let shareToken: string;
 /** Of users who have not come yet. */
 let newcomers: string[];
+let openers: { userId: string; token: string }[];
 
 beforeAll(async () => {
   night = await Night.start({ env: { OPEN_REPLY_WAIT_MS: '10000', GRAB_REPLY_WAIT_MS: '10000' } });
   eventId = await night.liveEvent(
-    smallPlan({ packetsPerSponsor: 500, sponsors: 1, durationMs: 600_000, ticketTtlMs: 600_000, sharePortions: 100 }),
+    smallPlan({
+      packetsPerSponsor: packets,
+      sponsors: 1,
+      durationMs: 600_000,
+      ticketTtlMs: 600_000,
+      sharePortions: 100,
+    }),
   );
   alice = await night.session('alice');
   packetId = await stockedPacket();
   ticket = signed('ticket', BigInt(packetId), Date.now() + 600_000);
   newcomers = await Promise.all(Array.from({ length: 300 }, (_, no) => night.session(`newcomer-${no}`)));
+  openers = await Promise.all(
+    Array.from({ length: 60 }, async (_, no) => {
+      const userId = `opener-${no}`;
+      return { userId, token: await night.session(userId) };
+    }),
+  );
+  await until('the whole stock', stocked, (count) => count === packets);
   await until('the credit', open, ({ body }) => body.status === 'credited');
   shareToken = (await share({ ticket })).body.shareToken;
 });
 afterAll(() => night.stop());
+
+const stocked = async (): Promise<number> =>
+  (await night.ops('GET', `/events/${eventId}/reconciliation`)).body.packets.stocked;
 
 /** A packet of a block that is out: any gateway might have drawn it. */
 async function stockedPacket(): Promise<string> {
@@ -45,11 +64,11 @@ async function stockedPacket(): Promise<string> {
     await pool.end();
   }
 }
-/** A claim of alice's, as a gateway signs it. */
-const signed = (kind: ClaimKind, id: bigint, atMs: number): string => {
+/** A claim, of alice's unless another user is named, as a gateway signs it. */
+const signed = (kind: ClaimKind, id: bigint, atMs: number, userId = 'alice'): string => {
   const ring = createKeyRing(keyRingSchema.parse(testTicketKeys));
   const claim = { kind, eventId: Number(eventId), packetId: id, epoch: 1, sponsorNo: 0, atMs };
-  return signClaim(ring, { ...claim, userId: 'alice' });
+  return signClaim(ring, { ...claim, userId });
 };
 
 const open = () => night.gateway('POST', '/v1/packets/open', { token: alice, body: { ticket } });
@@ -129,8 +148,7 @@ const observed: Readonly<Record<FeatureKey, () => Promise<FeatureMode | undefine
   guest_sessions: () => onOrOff(night.gateway('POST', '/v1/sessions'), 201),
   share_pages: async () => {
     const mode = await onOrOff(night.gateway('GET', `/v1/shares/${shareToken}`), 200);
-    // how old a copy may be is told by the tests of the share service
-    return mode === 'full' ? pageMode() : mode;
+    return mode === 'full' ? await pageMode() : mode;
   },
   wallet: () => readTwice('wallet'),
   history: () => readTwice('packets'),
@@ -148,13 +166,36 @@ const observed: Readonly<Record<FeatureKey, () => Promise<FeatureMode | undefine
 
 /** Of a pending status at tier 0; jitter makes it up to half more. */
 const pollAfterMs = 500;
-let pinned: Tier = 0;
-const pageMode = (): FeatureMode => modeAtTier('share_pages', pinned);
+/** Where nothing yields, a page is never from a copy as old as this. */
+const pageFreshMs = 1100;
+let looksAtPages = 0;
+
+/**
+ * Somebody looks at the page of a share whose packet nobody has opened yet; then another opens it, so that the share is void. A page that is
+ * read anew says so; the copy of before does not.
+ */
+async function pageMode(): Promise<FeatureMode | undefined> {
+  const no = looksAtPages++;
+  const opener = openers[no] ?? expect.fail('every opener has opened');
+  const ref = packetRefOf(BigInt(packetId));
+  // of a block that nobody else here opens packets of
+  const id = packetIdOf({ ...ref, blockNo: ref.blockNo + 2 + no });
+  const sharesEndAtMs = Date.now() + 600_000;
+  const page = async (): Promise<Answer> =>
+    await night.gateway('GET', `/v1/shares/${signed('share', id, sharesEndAtMs, 'nobody')}`);
+  if ((await page()).status !== 200) return undefined;
+  const body = { ticket: signed('ticket', id, Date.now() + 600_000, opener.userId) };
+  const opened = () => night.gateway('POST', '/v1/packets/open', { token: opener.token, body });
+  await until('the credit', opened, ({ body: answer }) => answer.status === 'credited');
+  await new Promise((resolve) => setTimeout(resolve, pageFreshMs));
+  const { status: code } = await page();
+  if (code === 410) return 'full';
+  return code === 200 ? 'cached' : undefined;
+}
 
 async function pin(tier: Tier): Promise<void> {
   const answer = await night.ops('PUT', '/degradation/tier', { mode: 'pinned', tier, reason: 'test' });
   expect(answer.status).toBe(200);
-  pinned = tier;
 }
 async function turn(key: FeatureKey, state: 'off' | 'auto'): Promise<void> {
   expect((await night.ops('PUT', `/degradation/features/${key}`, { state, reason: 'test' })).status).toBe(200);

@@ -1,16 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { claimOf, forgeriesOf } from './support/hostile-claims.ts';
-import { addedTo, ledgerFigures } from './support/hostile-ledger.ts';
+import { ledgerFigures } from './support/hostile-ledger.ts';
+import { openScene, said } from './support/hostile-scene.ts';
 import { signByHost, tamperedSessions } from './support/hostile-sessions.ts';
-import {
-  decided,
-  HostileStage,
-  portionCount,
-  rings,
-  type Said,
-  signed,
-  sponsorCount,
-} from './support/hostile-stage.ts';
+import { decided, type HostileStage, signed, sponsorCount } from './support/hostile-stage.ts';
 import { until } from './support/http.ts';
 
 /*
@@ -23,32 +16,17 @@ let eventId: string;
 let otherEventId: string;
 let alice: string;
 let bob: string;
-/** Alice's, opened: what others would like to have. */
 let ticket: string;
 let packetId: string;
 let amountFen: number;
 let shareToken: string;
 
 beforeAll(async () => {
-  stage = await HostileStage.start();
-  [eventId, otherEventId] = await Promise.all([stage.liveEvent(), stage.liveEvent()]);
-  alice = stage.session('alice');
-  bob = stage.session('bob');
-  ticket = await stage.ticket(eventId, 'alice');
-  const opened = await stage.opened(ticket, alice);
-  expect(opened).toMatchObject({
-    status: 200,
-    body: { status: 'credited', eventId, share: { portions: portionCount } },
-  });
-  ({ packetId, amountFen } = opened.body);
-  ({ shareToken } = (await stage.share(packetId, alice, ticket)).body);
-  // who tries something with Bob's name has a wallet to begin with
-  expect((await stage.opened(await stage.ticket(eventId, 'bob', 1), bob)).status).toBe(200);
+  ({ stage, eventId, otherEventId, alice, bob, ticket, packetId, amountFen, shareToken } = await openScene());
 });
-afterAll(() => stage.stop());
+afterAll(() => stage?.stop());
 
 const untouched = (work: () => Promise<void>) => stage.untouched(eventId, work);
-const said = ({ status, body }: Said) => [status, body.code];
 const statusOf = (id: string, token: string, receipt: string) =>
   stage.call('GET', `/v1/packets/${id}?receipt=${encodeURIComponent(receipt)}`, token);
 const page = (token: string) => stage.call('GET', `/v1/shares/${token}`, bob);
@@ -249,75 +227,6 @@ describe('shake states', () => {
     }));
 });
 
-/** Proves invariants 1, 5 and 7 where everything comes at once, on both gateways. */
-describe('crowds', () => {
-  it('of two devices of one user get what one would get, and are told the same', async () => {
-    const devices = [stage.session('twin'), stage.session('twin')];
-    expect(devices[0]).not.toBe(devices[1]);
-    const sponsorNos = [0, 1, 2, 0, 1, 2, 0, 1, 2];
-    const tickets: string[] = [];
-    for (const sponsorNo of sponsorNos) tickets.push(await stage.ticket(eventId, 'twin', sponsorNo));
-    const answers = await Promise.all(
-      tickets.map((text) => Promise.all(devices.map((device) => stage.opened(text, device)))),
-    );
-    for (const [first, second] of answers)
-      expect([second!.status, second!.body.amountFen]).toEqual([first!.status, first!.body.amountFen]);
-    const credited = answers.map(([first]) => first!).filter(({ status }) => status === 200);
-    expect(credited).toHaveLength(3);
-    expect(new Set(credited.map(({ body }) => body.sponsor.id)).size).toBe(sponsorCount);
-    const wallet = await until(
-      'the wallet',
-      () => stage.call('GET', '/v1/me/wallet', devices[1]!),
-      ({ body }) => body.balanceFen > 0,
-    );
-    expect(wallet.body.balanceFen).toBe(credited.reduce((sum, { body }) => sum + body.amountFen, 0));
-    await stage.balanced(eventId);
-  });
-
-  it('of a thousand opens of one ticket get one credit, and a thousand like answers', async () => {
-    const text = await stage.ticket(eventId, 'frank');
-    const before = await ledgerFigures(stage.db.pool);
-    const frank = stage.session('frank');
-    const answers = await Promise.all(Array.from({ length: 1000 }, () => stage.opened(text, frank)));
-    const [first] = answers;
-    expect(first).toMatchObject({ status: 200, body: { status: 'credited' } });
-    const unlike = answers.filter(({ status, body }) => status !== 200 || body.amountFen !== first!.body.amountFen);
-    expect(unlike).toEqual([]);
-    const after = await ledgerFigures(stage.db.pool);
-    expect(addedTo(before.grants, after.grants)).toEqual([1, first!.body.amountFen]);
-    expect(addedTo(before.transfers['transfer grant']!, after.transfers['transfer grant']!)).toEqual([
-      1,
-      first!.body.amountFen,
-    ]);
-    await stage.balanced(eventId);
-  });
-
-  it('of a thousand friends at one share get its portions, each once, and not a fen more', async () => {
-    const before = await ledgerFigures(stage.db.pool);
-    const friends = Array.from({ length: 1000 }, (_, no) => stage.session(`friend-${no}`));
-    const answers = await Promise.all(friends.map((friend) => decided(() => stage.grab(shareToken, friend))));
-    const credited = answers.filter(({ body }) => body.status === 'credited');
-    expect(answers.filter(({ body }) => body.status === 'empty')).toHaveLength(1000 - portionCount);
-    expect(credited.map(({ body }) => body.portion).sort()).toEqual(
-      Array.from({ length: portionCount }, (_, no) => no + 1),
-    );
-    const sumFen = credited.reduce((sum, { body }) => sum + body.amountFen, 0);
-    const after = await ledgerFigures(stage.db.pool);
-    // the plan gives each packet 10 fen a portion, and the share is used up
-    expect([sumFen, ...addedTo(before.grabs, after.grabs)]).toEqual([
-      10 * portionCount,
-      portionCount,
-      10 * portionCount,
-    ]);
-    await untouched(async () => {
-      const again = await Promise.all(
-        friends.slice(0, 100).map((friend) => decided(() => stage.grab(shareToken, friend))),
-      );
-      expect(again.map(({ body }) => body)).toEqual(answers.slice(0, 100).map(({ body }) => body));
-    });
-  });
-});
-
 /** Proves that a session is what the host application signed, for us and for now; the algorithm is never the token's choice. */
 describe('sessions', () => {
   it('are refused wherever they are asked for when tampered with', () =>
@@ -341,64 +250,5 @@ describe('sessions', () => {
       const { status, body } = await stage.call('GET', `/v1/packets/${packetId}`, token);
       expect([status, body.amountFen]).toEqual([200, amountFen]);
     }
-  });
-});
-
-/** Proves that keys are rotated in flight: the old one verifies while it is in the ring and not after, and no outcome is taken back. */
-describe('key rotation', () => {
-  const keyIdOf = (token: string): number => Buffer.from(token, 'base64url')[1]!;
-  let heidi: string;
-  let unopened: string[];
-  let pending: { text: string; receipt: string; packetId: string };
-  let early: { packetId: string; shareToken: string; amountFen: number; state: string };
-
-  beforeAll(async () => {
-    heidi = stage.session('heidi');
-    const opened = await stage.opened(await stage.ticket(eventId, 'heidi'), heidi);
-    const { body } = await stage.share(opened.body.packetId, heidi);
-    early = { ...opened.body, shareToken: body.shareToken };
-    expect((await decided(() => stage.grab(early.shareToken, bob))).body).toMatchObject({ portion: 1 });
-    unopened = [await stage.ticket(eventId, 'heidi', 1), await stage.ticket(eventId, 'ivan', 1)];
-    const text = await stage.ticket(eventId, 'heidi', 2);
-    pending = { text, ...(await stage.pendingOpen(text, heidi)) };
-    // accepted, and whoever would have settled it is gone
-    await stage.stack.process('allocation').kill();
-    await stage.rotate(rings.both);
-  });
-
-  it('honours all that the old key signed while it is in the ring, and signs with the new one', async () => {
-    const receipted = await decided(() => statusOf(pending.packetId, heidi, pending.receipt));
-    expect(receipted).toMatchObject({ status: 200, body: { status: 'credited', packetId: pending.packetId } });
-    expect((await stage.opened(unopened[0]!, heidi, early.state)).status).toBe(200);
-    const carol = stage.session('carol');
-    expect((await decided(() => stage.grab(early.shareToken, carol))).body).toMatchObject({ portion: 2 });
-    const { body } = await stage.share(early.packetId, heidi);
-    expect([keyIdOf(early.shareToken), keyIdOf(body.shareToken)]).toEqual([1, 2]);
-    // a portion was taken with a token of the old key: with one of the new key it is the same portion
-    expect((await decided(() => stage.grab(body.shareToken, bob))).body).toMatchObject({
-      status: 'credited',
-      portion: 1,
-    });
-    await stage.balanced(eventId);
-  });
-
-  it('refuses what the old key signed once it is gone, and keeps every outcome', async () => {
-    const wallet = async () => (await stage.call('GET', '/v1/me/wallet', heidi)).body.balanceFen;
-    const before = await until('the wallet', wallet, (fen) => fen > 0);
-    await stage.rotate(rings.new);
-    await untouched(async () => {
-      expect(said(await stage.open(unopened[1]!, stage.session('ivan')))).toEqual([400, 'ticket_invalid']);
-      expect(said(await stage.open(pending.text, heidi))).toEqual([400, 'ticket_invalid']);
-      expect(said(await statusOf(pending.packetId, heidi, pending.receipt))).toEqual([400, 'ticket_invalid']);
-      expect(said(await page(early.shareToken))).toEqual([400, 'share_invalid']);
-      expect(said(await stage.grab(early.shareToken, stage.session('judy')))).toEqual([400, 'share_invalid']);
-      for (const { packetId: id } of [early, pending])
-        expect((await decided(() => stage.call('GET', `/v1/packets/${id}`, heidi))).body.status).toBe('credited');
-      expect((await stage.call('GET', '/v1/me/packets', heidi)).body.packets).toHaveLength(3);
-      expect(await wallet()).toBe(before);
-    });
-    const fresh = signed(await stage.claim(eventId, 'ivan', 1), rings.new);
-    expect((await stage.opened(fresh, stage.session('ivan'))).status).toBe(200);
-    await stage.balanced(eventId);
   });
 });
