@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventListSchema, eventViewSchema, publicRoutes } from '#libs/contracts';
+import { freePort } from '#libs/localservers';
 import { listGatewaySamples, readIssued, writeDegradation } from '#libs/redis';
 import { gatewayMetrics } from './process/gateway-metrics.ts';
 import { GatewayRig, until } from './testing/gateway-rig.ts';
@@ -191,6 +192,25 @@ describe('the roles of a gateway', () => {
     expect((await rig.call('POST', '/v1/sessions')).body.code).toBe('feature_off');
     await rig.stop();
   });
+});
+
+// Proves that operators see the address of the session keys among the links, where there is one.
+it('says of its links how they fare, that to the session keys too', async () => {
+  const breakerOf = async (rig: GatewayRig, link: string) =>
+    new RegExp(`^hongbao_link_breaker\\{link="${link}",service="gateway"\\} (\\d)$`, 'm').exec(
+      await gatewayMetrics(rig.parts).metrics(),
+    )?.[1];
+  const keyless = await GatewayRig.start({});
+  expect([await breakerOf(keyless, 'grabs'), await breakerOf(keyless, 'session_keys')]).toEqual(['0', undefined]);
+  await keyless.stop();
+  // nobody listens there
+  const rig = await GatewayRig.start({ SESSION_JWKS_URL: `http://127.0.0.1:${await freePort()}/keys` });
+  await until(
+    'the breaker to open',
+    () => breakerOf(rig, 'session_keys'),
+    (state) => state === '2',
+  );
+  await rig.stop();
 });
 
 describe('the end of a gateway', () => {

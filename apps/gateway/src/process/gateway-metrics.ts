@@ -96,9 +96,14 @@ function describeAdmission(metrics: PlainMetrics, { local, gate, lines, frontDoo
   );
 }
 
-function describeLinks(metrics: PlainMetrics, { links }: GatewayParts): void {
+function describeLinks(metrics: PlainMetrics, { links, sessions }: GatewayParts): void {
+  const states = (): [string, LinkState][] => {
+    const { keysLink } = sessions;
+    const calls = Object.entries(links).map(([name, { state }]): [string, LinkState] => [name, state]);
+    return keysLink === undefined ? calls : [...calls, ['session_keys', keysLink]];
+  };
   const each = (read: (state: LinkState) => number): [string, number][] =>
-    Object.entries(links).map(([name, link]) => [name, read(link.state)]);
+    states().map(([name, state]) => [name, read(state)]);
   metrics.gaugeOf('hongbao_link_calls', 'calls to another service under way, by bulkhead', 'link', () =>
     each((state) => state.callsUnderWay),
   );

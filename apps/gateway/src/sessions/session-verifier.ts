@@ -1,7 +1,7 @@
 import { decodeProtectedHeader, jwtVerify } from 'jose';
 import type { GatewayConfig } from '#libs/contracts';
 import { type HashKey, isUserId, userHashKeyOf, userHashOf } from '#libs/domain';
-import { bearerToken, type Logger, ProblemError } from '#libs/runtime';
+import { bearerToken, type LinkState, type Logger, ProblemError } from '#libs/runtime';
 import { SecretTokens, type TokenRules, type TokenSubject } from './secret-tokens.ts';
 import type { Session } from './session.ts';
 import { JwksSessionKey } from './session-keys.ts';
@@ -44,6 +44,11 @@ export class SessionVerifier {
 
   get cachedCount(): number {
     return this.table.size;
+  }
+
+  /** How the address of the session keys fares; undefined: there is none. */
+  get keysLink(): LinkState | undefined {
+    return this.jwks?.state;
   }
 
   start(logger: Logger): void {
