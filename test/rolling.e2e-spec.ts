@@ -5,6 +5,8 @@ import { phones, RollingPlay } from './support/rolling-play.ts';
 
 /** What an open may be told at any time; whatever else it is told has a reason below. */
 const accepted = ['200 credited', '202 pending'];
+/** A gateway that takes no opens says so, and who does. */
+const elsewhere = '404 not_found';
 /** A connection that its gateway closed just when a request came on it. */
 const brokenOff = ['lost UND_ERR_SOCKET', 'lost ECONNRESET'];
 
@@ -61,8 +63,8 @@ it.each([
   await expectNothingLost(played);
 
   const lostIn = (phase: string): readonly string[] => {
-    // nobody else takes opens: connections are refused until it is back
-    if (phase === 'gateway-money') return [...brokenOff, 'lost ECONNREFUSED'];
+    // nobody else takes opens: connections are refused until it is back; a phone asks in between where it began, and is told that opens are there
+    if (phase === 'gateway-money') return [...brokenOff, 'lost ECONNREFUSED', elsewhere];
     // two listen at one port: the other takes what comes anew, but a request may meet the end of its connection
     return phase.startsWith('gateway') ? brokenOff : [];
   };

@@ -157,7 +157,8 @@ export class RollingPlay {
       const response = await fetch(url, init);
       const text = await response.text();
       const { status, code } = JSON.parse(text) as { status?: string; code?: string };
-      note(`${response.status} ${response.ok ? status : code}`, !response.ok);
+      // one that is told where opens are taken asks there at once: that is no repetition
+      note(`${response.status} ${response.ok ? status : code}`, !response.ok && code !== 'not_found');
       return { status: response.status, headers: response.headers, text: async () => text };
     } catch (error) {
       const { name, cause } = error as Error & { cause?: { code?: string } };
