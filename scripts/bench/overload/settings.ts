@@ -31,7 +31,7 @@ export const quickSettings: OverloadSettings = {
  * Part of a core that the process with the shakes may have: so small that one driver, who makes a connection for each shake of a phone
  * that gave up, offers a multiple of what it can take. Together the opens and reads need a part of it too.
  */
-export const coreShares = { split: 0.2, together: 0.35 } as const;
+export const coreShares = { split: 0.2, together: 0.3 } as const;
 export const opensPerSecond = 200;
 export const readsPerSecond = 100;
 /** Whoever waits longer has gone. */
