@@ -1,28 +1,26 @@
 // A share service that has stepped back by itself: extras and pages are refused at once, grabs go on, by what the gateway said of each.
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { importanceHeader, userHeader } from '#libs/contracts';
-import type { LocalServer } from '#libs/localservers';
-import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
-import { startTestRedis } from '../../../libs/localservers/src/testing.ts';
-import { eventually, ShareService, ShareWorld } from './testing.ts';
+import { eventually, ShareService, ShareStores, ShareWorld } from './testing.ts';
 
-let redisServer: LocalServer;
-let database: TestDatabase;
+let stores: ShareStores;
 let world: ShareWorld;
 let share: ShareService;
 
 beforeAll(async () => {
-  redisServer = await startTestRedis();
-  database = await createTestDatabase(inject('postgresUrl'));
-  world = await ShareWorld.create(database.url, redisServer.url);
+  stores = await ShareStores.start(inject('postgresUrl'));
+  world = await ShareWorld.create(stores.database.url, stores.redis.url);
   world.startLanes();
-  share = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url, SHARE_ID: 'share-test' });
+  share = await ShareService.start({
+    REDIS_URL: stores.redis.url,
+    DATABASE_URL: stores.database.url,
+    SHARE_ID: 'share-test',
+  });
 });
 afterAll(async () => {
   await share?.close();
   await world?.close();
-  await database?.drop();
-  await redisServer?.stop();
+  await stores?.stop();
 });
 
 /** As if grabs had been under way beyond what may be for a while; the real figures let go of it in six seconds. */

@@ -3,14 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from
 import type { DegradationState } from '#libs/contracts';
 import { type FeatureKey, featureOf, withFeature, withTier } from '#libs/degradation';
 import type { Tier } from '#libs/domain';
-import type { LocalServer } from '#libs/localservers';
 import { writeDegradation } from '#libs/redis';
-import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
-import { startTestRedis } from '../../../libs/localservers/src/testing.ts';
-import { type Call, eventually, ShareService, ShareWorld } from './testing.ts';
+import { type Call, eventually, ShareService, ShareStores, ShareWorld } from './testing.ts';
 
-let redisServer: LocalServer;
-let database: TestDatabase;
+let stores: ShareStores;
 let world: ShareWorld;
 let share: ShareService;
 let document: DegradationState;
@@ -18,19 +14,17 @@ let document: DegradationState;
 let aheadMs = 0;
 
 beforeAll(async () => {
-  redisServer = await startTestRedis();
-  database = await createTestDatabase(inject('postgresUrl'));
-  world = await ShareWorld.create(database.url, redisServer.url);
+  stores = await ShareStores.start(inject('postgresUrl'));
+  world = await ShareWorld.create(stores.database.url, stores.redis.url);
   world.startLanes();
-  const env = { REDIS_URL: redisServer.url, DATABASE_URL: database.url };
+  const env = { REDIS_URL: stores.redis.url, DATABASE_URL: stores.database.url };
   share = await ShareService.start(env, { monotonicMs: () => performance.now() + aheadMs });
   document = share.parts.features.state();
 });
 afterAll(async () => {
   await share?.close();
   await world?.close();
-  await database?.drop();
-  await redisServer?.stop();
+  await stores?.stop();
 });
 afterEach(() => tell({ ...document, mode: 'auto', features: {}, version: document.version + 1 }));
 
@@ -132,7 +126,7 @@ describe('share pages', () => {
   it('come from a copy that is older than a second at tier 2, and are fresh again below', async () => {
     const token = world.shareToken(1, 'owner-1');
     await world.open(1, 'owner-1');
-    const other = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url });
+    const other = await ShareService.start({ REDIS_URL: stores.redis.url, DATABASE_URL: stores.database.url });
     await tier(stepTier('share_pages', 'cached'));
     expect((await share.page(token)).body.taken).toBe(0);
     await eventually(async () => (await other.grab(token, 'friend')).body.status).toBe('credited');

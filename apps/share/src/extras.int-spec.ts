@@ -3,28 +3,22 @@ import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type FeedEntry, feedItemSchema, leaderboardSchema } from '#libs/contracts';
 import { withTier } from '#libs/degradation';
-import type { LocalServer } from '#libs/localservers';
 import { publishFeed } from '#libs/redis';
-import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
-import { startTestRedis } from '../../../libs/localservers/src/testing.ts';
-import { eventually, ShareService, ShareWorld } from './testing.ts';
+import { eventually, ShareService, ShareStores, ShareWorld } from './testing.ts';
 
-let redisServer: LocalServer;
-let database: TestDatabase;
+let stores: ShareStores;
 let world: ShareWorld;
 let share: ShareService;
 
 beforeAll(async () => {
-  redisServer = await startTestRedis();
-  database = await createTestDatabase(inject('postgresUrl'));
-  world = await ShareWorld.create(database.url, redisServer.url);
-  share = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url });
+  stores = await ShareStores.start(inject('postgresUrl'));
+  world = await ShareWorld.create(stores.database.url, stores.redis.url);
+  share = await ShareService.start({ REDIS_URL: stores.redis.url, DATABASE_URL: stores.database.url });
 });
 afterAll(async () => {
   await share?.close();
   await world?.close();
-  await database?.drop();
-  await redisServer?.stop();
+  await stores?.stop();
 });
 
 const tell = (...entries: Partial<FeedEntry>[]) =>
@@ -141,7 +135,7 @@ describe('feed', () => {
   });
 
   it('does not hold up the end of the process', async () => {
-    const other = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url });
+    const other = await ShareService.start({ REDIS_URL: stores.redis.url, DATABASE_URL: stores.database.url });
     const feed = await listen(world.event.id);
     await share.close();
     await eventually(() => feed.isEnded).toBe(true);

@@ -1,30 +1,25 @@
 // What each failure does: without Redis pages work and grabs are refused, without PostgreSQL grabs are pending; all of it comes back.
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import type { LocalServer } from '#libs/localservers';
-import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
-import { CuttableLine, startTestRedis } from '../../../libs/localservers/src/testing.ts';
-import { eventually, ShareService, ShareWorld } from './testing.ts';
+import { CuttableLine } from '../../../libs/localservers/src/testing.ts';
+import { eventually, ShareService, ShareStores, ShareWorld } from './testing.ts';
 
-let redisServer: LocalServer;
-let database: TestDatabase;
+let stores: ShareStores;
 let line: CuttableLine;
 let world: ShareWorld;
 let share: ShareService;
 
 beforeAll(async () => {
-  redisServer = await startTestRedis();
-  database = await createTestDatabase(inject('postgresUrl'));
-  line = await CuttableLine.to(database.url);
-  world = await ShareWorld.create(database.url, redisServer.url);
+  stores = await ShareStores.start(inject('postgresUrl'));
+  line = await CuttableLine.to(stores.database.url);
+  world = await ShareWorld.create(stores.database.url, stores.redis.url);
   world.startLanes();
-  share = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: line.url });
+  share = await ShareService.start({ REDIS_URL: stores.redis.url, DATABASE_URL: line.url });
 });
 afterAll(async () => {
   await share?.close();
   await world?.close();
   line?.close();
-  await database?.drop();
-  await redisServer?.stop();
+  await stores?.stop();
 });
 
 const codeOf = async (answer: Promise<{ status: number; body: { code: string } }>) => {
@@ -54,23 +49,23 @@ describe('Redis is away', () => {
   it('pages work, grabs are refused and say when to come again; both work when it is back', async () => {
     const token = world.shareToken(2, 'owner-2');
     await world.open(2, 'owner-2');
-    await redisServer.kill();
+    await stores.redis.kill();
     const refused = await share.grab(token, 'friend');
     expect([refused.status, refused.body.code]).toEqual([503, 'queue_unavailable']);
     expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
     expect((await share.page(token)).status).toBe(200);
-    await redisServer.restart();
+    await stores.redis.restart();
     await world.publish();
     await eventually(async () => (await share.grab(token, 'friend')).body.status).toBe('credited');
   });
 
   it('the service starts without it, is not ready, serves no grab, and becomes ready when it comes', async () => {
-    await redisServer.kill();
-    const late = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url });
+    await stores.redis.kill();
+    const late = await ShareService.start({ REDIS_URL: stores.redis.url, DATABASE_URL: stores.database.url });
     const token = world.shareToken(3, 'owner-3');
     expect((await fetch(`${late.url}/readyz`)).status).toBe(503);
     expect(await codeOf(late.grab(token, 'friend'))).toEqual([503, 'queue_unavailable']);
-    await redisServer.restart();
+    await stores.redis.restart();
     await world.publish();
     await eventually(async () => (await fetch(`${late.url}/readyz`)).status).toBe(200);
     await world.open(3, 'owner-3');

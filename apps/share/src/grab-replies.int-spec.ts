@@ -3,17 +3,13 @@ import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import type { GrabAnswer } from '#libs/contracts';
 import { withTier } from '#libs/degradation';
 import type { Tier } from '#libs/domain';
-import type { LocalServer } from '#libs/localservers';
 import { writeDegradation } from '#libs/redis';
-import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
-import { startTestRedis } from '../../../libs/localservers/src/testing.ts';
 import { Grabs } from './grabs.service.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
 import { shareClaimOf } from './share-claim.ts';
-import { eventually, ShareService, ShareWorld } from './testing.ts';
+import { eventually, ShareService, ShareStores, ShareWorld } from './testing.ts';
 
-let redisServer: LocalServer;
-let database: TestDatabase;
+let stores: ShareStores;
 let world: ShareWorld;
 let share: ShareService;
 let grabs: Grabs;
@@ -25,11 +21,10 @@ let tookMs: number[] = [];
 let packets = 0;
 
 beforeAll(async () => {
-  redisServer = await startTestRedis();
-  database = await createTestDatabase(inject('postgresUrl'));
-  world = await ShareWorld.create(database.url, redisServer.url);
+  stores = await ShareStores.start(inject('postgresUrl'));
+  world = await ShareWorld.create(stores.database.url, stores.redis.url);
   world.startLanes();
-  share = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url });
+  share = await ShareService.start({ REDIS_URL: stores.redis.url, DATABASE_URL: stores.database.url });
   const { parts } = share;
   grabs = new Grabs({
     ...parts,
@@ -51,8 +46,7 @@ beforeEach(() => {
 afterAll(async () => {
   await share?.close();
   await world?.close();
-  await database?.drop();
-  await redisServer?.stop();
+  await stores?.stop();
 });
 
 async function opened(): Promise<number> {

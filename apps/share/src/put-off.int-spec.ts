@@ -4,13 +4,10 @@ import { afterAll, afterEach, beforeAll, expect, inject, it, vi } from 'vitest';
 import type { GrabItem } from '#libs/contracts';
 import { withTier } from '#libs/degradation';
 import type { Tier } from '#libs/domain';
-import type { LocalServer } from '#libs/localservers';
 import { grabLane, type LaneJob } from '#libs/queue';
 import { keys, writeDegradation } from '#libs/redis';
-import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
-import { startTestRedis } from '../../../libs/localservers/src/testing.ts';
 import type { ShareTimes } from './share-parts.ts';
-import { type Call, eventually, portions, ShareService, ShareWorld } from './testing.ts';
+import { type Call, eventually, portions, ShareService, ShareStores, ShareWorld } from './testing.ts';
 
 /** Longer than any test: what the lanes hold they hold. */
 const hourMs = 3_600_000;
@@ -22,21 +19,18 @@ const atOnce = 2;
 /** So soon it is looked whether a reply may still come. */
 const replyTtlMs = 50;
 
-let redisServer: LocalServer;
-let database: TestDatabase;
+let stores: ShareStores;
 let world: ShareWorld;
 let share: ShareService;
 
 beforeAll(async () => {
-  redisServer = await startTestRedis();
-  database = await createTestDatabase(inject('postgresUrl'));
-  world = await ShareWorld.create(database.url, redisServer.url);
+  stores = await ShareStores.start(inject('postgresUrl'));
+  world = await ShareWorld.create(stores.database.url, stores.redis.url);
   world.startLanes();
 });
 afterAll(async () => {
   await world?.close();
-  await database?.drop();
-  await redisServer?.stop();
+  await stores?.stop();
 });
 afterEach(async () => {
   world.slowLanes(0);
@@ -45,8 +39,8 @@ afterEach(async () => {
 
 async function start(times: ShareTimes): Promise<void> {
   const env = {
-    REDIS_URL: redisServer.url,
-    DATABASE_URL: database.url,
+    REDIS_URL: stores.redis.url,
+    DATABASE_URL: stores.database.url,
     GRABS_IN_FLIGHT_MAX: String(inFlightMax),
     GRAB_REPLY_WAIT_MS: '10',
   };

@@ -3,30 +3,28 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { grabAnswerSchema, sharePageSchema } from '#libs/contracts';
 import { withFeature, withTier } from '#libs/degradation';
 import { laneOfPacket, signClaim } from '#libs/domain';
-import type { LocalServer } from '#libs/localservers';
 import { addOutstanding, countOutstanding, grabLane, removeOutstanding } from '#libs/queue';
 import { keys } from '#libs/redis';
-import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
-import { startTestRedis } from '../../../libs/localservers/src/testing.ts';
-import { eventually, firstEpoch, portions, ring, ShareService, ShareWorld } from './testing.ts';
+import { eventually, firstEpoch, portions, ring, ShareService, ShareStores, ShareWorld } from './testing.ts';
 
-let redisServer: LocalServer;
-let database: TestDatabase;
+let stores: ShareStores;
 let world: ShareWorld;
 let share: ShareService;
 
 beforeAll(async () => {
-  redisServer = await startTestRedis();
-  database = await createTestDatabase(inject('postgresUrl'));
-  world = await ShareWorld.create(database.url, redisServer.url);
+  stores = await ShareStores.start(inject('postgresUrl'));
+  world = await ShareWorld.create(stores.database.url, stores.redis.url);
   world.startLanes();
-  share = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url, SHARE_ID: 'share-test' });
+  share = await ShareService.start({
+    REDIS_URL: stores.redis.url,
+    DATABASE_URL: stores.database.url,
+    SHARE_ID: 'share-test',
+  });
 });
 afterAll(async () => {
   await share?.close();
   await world?.close();
-  await database?.drop();
-  await redisServer?.stop();
+  await stores?.stop();
 });
 
 /** Asks until the copy of the page shows it. */
@@ -195,7 +193,7 @@ describe('a share', () => {
     expect(await grabs()).toEqual(expired);
     expect((await share.page(lapsed)).body.code).toBe('share_expired');
     // by a process that remembers nothing
-    const other = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url });
+    const other = await ShareService.start({ REDIS_URL: stores.redis.url, DATABASE_URL: stores.database.url });
     expect((await other.grab(lapsed, 'friend-a')).body.code).toBe('share_expired');
     await other.close();
     expect((await share.grab(token, 'friend-d')).body).toEqual({ status: 'empty' });
@@ -215,7 +213,7 @@ describe('when shares have ended', () => {
   it('who was credited before still learns it, from another process too', async () => {
     await world.open(11, 'owner-11');
     const before = await credited(world.shareToken(11, 'owner-11'), 'friend');
-    const other = await ShareService.start({ REDIS_URL: redisServer.url, DATABASE_URL: database.url });
+    const other = await ShareService.start({ REDIS_URL: stores.redis.url, DATABASE_URL: stores.database.url });
     expect((await other.grab(ended(11, 'owner-11'), 'friend')).body).toEqual(before);
     await other.close();
   });
@@ -232,8 +230,8 @@ describe('when shares have ended', () => {
     const token = world.shareToken(13, 'owner-13', Date.now() + 50);
     await eventually(async () => (await share.page(token)).status).toBe(410);
     const patient = await ShareService.start({
-      REDIS_URL: redisServer.url,
-      DATABASE_URL: database.url,
+      REDIS_URL: stores.redis.url,
+      DATABASE_URL: stores.database.url,
       GRAB_ACCEPT_MAX_MS: '10000',
     });
     expect((await patient.grab(token, 'friend')).status).toBe(202);
@@ -308,8 +306,8 @@ describe('while the lanes stand still', () => {
     const token = world.shareToken(31, 'owner-31');
     await world.stopLanes();
     const quick = await ShareService.start({
-      REDIS_URL: redisServer.url,
-      DATABASE_URL: database.url,
+      REDIS_URL: stores.redis.url,
+      DATABASE_URL: stores.database.url,
       GRAB_REPLY_WAIT_MS: '10',
     });
     const lane = grabLane(laneOfPacket(world.packetId(31), world.event.grabLaneCount));
@@ -335,8 +333,8 @@ describe('while the lanes stand still', () => {
     await world.open(30, 'owner-30');
     await world.stopLanes();
     const quick = await ShareService.start({
-      REDIS_URL: redisServer.url,
-      DATABASE_URL: database.url,
+      REDIS_URL: stores.redis.url,
+      DATABASE_URL: stores.database.url,
       GRAB_REPLY_WAIT_MS: '10',
     });
     for (let n = 0; n < 5; n++) expect((await quick.grab(token, 'friend')).status).toBe(202);

@@ -33,9 +33,12 @@ import {
   runPositionOf,
   signClaim,
 } from '#libs/domain';
+import type { LocalServer } from '#libs/localservers';
 import { grabLane, LaneConsumer } from '#libs/queue';
 import { createRedis, publishEvents, type RedisClient } from '#libs/redis';
 import { createLogger } from '#libs/runtime';
+import { createTestDatabase, type TestDatabase } from '../../../libs/database/src/testing.ts';
+import { startTestRedis } from '../../../libs/localservers/src/testing.ts';
 import { createShareApp } from './share-app.ts';
 import { createShareParts, type ShareParts, type ShareTimes } from './share-parts.ts';
 
@@ -131,6 +134,29 @@ function draftOf(nowMs: number): EventDraft {
       },
     ],
   };
+}
+
+/** A Redis and a database of a spec's own. */
+export class ShareStores {
+  private constructor(
+    readonly redis: LocalServer,
+    readonly database: TestDatabase,
+  ) {}
+
+  static async start(postgresUrl: string): Promise<ShareStores> {
+    const redis = await startTestRedis();
+    try {
+      return new ShareStores(redis, await createTestDatabase(postgresUrl));
+    } catch (error) {
+      await redis.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.database.drop();
+    await this.redis.stop();
+  }
 }
 
 /** One live event with one stocked pool. Its packets are told apart by their number. */

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Log, Reply } from '#libs/redis';
+import { jsonOf, type Log, type Reply } from '#libs/redis';
 import { Alarm } from './alarm.ts';
 import { atMostEvery } from './at-most-every.ts';
 import type { Lane } from './lane.ts';
@@ -121,7 +121,7 @@ export class ReplyRegistry<Outcome> {
 
   /** Takes a message of the reply channel. Replies that nobody waits for (a job that ran twice, a slot given up) are dropped. */
   accept(message: string): void {
-    const parsed = this.options.replySchema.safeParse(parseJson(message));
+    const parsed = this.options.replySchema.safeParse(jsonOf(message));
     if (!parsed.success) {
       this.options.log.error({ err: parsed.error }, 'a reply could not be read');
       return;
@@ -197,14 +197,5 @@ export class ReplyRegistry<Outcome> {
     slot.expiresAt = performance.now() + this.jobTtlMs;
     this.slots.delete(slot.jobId);
     this.slots.set(slot.jobId, slot);
-  }
-}
-
-/** `undefined`, which no schema accepts, for what is not JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

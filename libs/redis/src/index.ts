@@ -3,6 +3,7 @@ export * from './degradation.ts';
 export * from './events.ts';
 export * from './feed.ts';
 export * from './figures.ts';
+export * from './json-of.ts';
 export { keys } from './keys.ts';
 export type { Log } from './log.ts';
 export { type LuaScript, luaScript, runScript } from './lua-script.ts';
